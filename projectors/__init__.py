@@ -1,0 +1,1 @@
+"""Log in, read models out: live, and rebuilt beside themselves."""

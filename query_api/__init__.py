@@ -1,0 +1,1 @@
+"""Read models in, JSON out. Reads only, with its own database role."""

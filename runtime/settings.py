@@ -1,0 +1,75 @@
+"""Settings from `ORDERLOG_*` variables: the only reader of the environment."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ORDERLOG_", frozen=True, extra="ignore")
+
+
+class LogSettings(_Settings):
+    """Where the log is, and how its writer behaves."""
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port[,host:port] of Kafka")
+    kafka_topic: str = Field("orders.events", pattern=r"^[a-zA-Z0-9._-]{1,200}$")
+    environment: str = Field(
+        "dev",
+        pattern=r"^[a-zA-Z0-9_-]{1,40}$",
+        description="part of every transactional id; two environments must never share one",
+    )
+    partitions: int = Field(12, ge=1, le=1000, description="used once, when the topic is created")
+    replication_factor: int = Field(1, ge=1, le=7, description="3 in production")
+    min_insync_replicas: int = Field(1, ge=1, le=7, description="2 in production")
+    transaction_timeout_ms: int = Field(10_000, ge=1_000, le=900_000)
+    request_timeout_ms: int = Field(5_000, ge=500, le=60_000)
+    retry_backoff_ms: int = Field(100, ge=10, le=10_000)
+    commit_deadline_ms: int = Field(4_000, ge=100, le=60_000)
+    acquire_deadline_ms: int = Field(15_000, ge=1_000, le=600_000)
+    group_commands_max: int = Field(500, ge=1, le=10_000)
+    group_bytes_max: int = Field(900_000, ge=1_000, le=100_000_000)
+    queue_commands_max: int = Field(5_000, ge=1, le=1_000_000, description="per partition")
+
+
+class CommandSettings(_Settings):
+    """The command API's own settings."""
+
+    command_host: str = "127.0.0.1"
+    command_port: int = Field(8000, ge=0, le=65535)
+    query_url: str = Field("http://127.0.0.1:8001", description="named in Location headers' docs")
+    node: str = Field("node-1", pattern=r"^[a-zA-Z0-9._:-]{1,200}$")
+    tenant: str = Field("default", pattern=r"^[a-zA-Z0-9._-]{1,100}$")
+    body_bytes_max: int = Field(256 * 1024, ge=1024, le=64 * 1024 * 1024)
+    batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
+    batch_commands_max: int = Field(1_000, ge=1, le=10_000)
+    in_flight_max: int = Field(10_000, ge=1, le=1_000_000)
+    body_timeout_ms: int = Field(10_000, ge=100, le=600_000)
+
+
+class DatabaseSettings(_Settings):
+    """Where Postgres is. The command side never reads this."""
+
+    database_url: SecretStr = Field(
+        SecretStr("postgresql://orderlog@127.0.0.1:5432/orderlog"),
+        description="postgresql://user:password@host:port/database",
+    )
+    database_pool_max: int = Field(10, ge=1, le=1_000)
+    statement_timeout_ms: int = Field(30_000, ge=100, le=86_400_000)
+
+
+class QuerySettings(_Settings):
+    """The query API's own settings."""
+
+    query_host: str = "127.0.0.1"
+    query_port: int = Field(8001, ge=0, le=65535)
+    wait_ms_default: int = Field(2_000, ge=0, le=10_000)
+    query_statement_timeout_ms: int = Field(10_000, ge=100, le=600_000)
+
+
+class ProjectorSettings(_Settings):
+    """The projector's own settings."""
+
+    batch_events_max: int = Field(2_000, ge=1, le=100_000)
+    batch_wait_ms: int = Field(50, ge=1, le=10_000)
+    heartbeat_ms: int = Field(1_000, ge=100, le=60_000)
+    metrics_port: int = Field(8002, ge=0, le=65535)
