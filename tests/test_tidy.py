@@ -48,7 +48,9 @@ MODULES = [
     for path in FILES
     if path.suffix == ".py" and "_gen" not in path.parts and path.relative_to(ROOT).parts[0] in OURS
 ]
-TESTS = [path for path in FILES if path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "tests"]
+TESTS = [
+    path for path in FILES if path.suffix == ".py" and path.relative_to(ROOT).parts[0] == "tests"
+]
 
 
 def name(path: Path) -> str:
@@ -105,9 +107,7 @@ def test_every_module_says_what_it_is_for():
 
 
 def test_nothing_is_put_off_without_an_issue():
-    parked = [
-        name(path) for path in MODULES + TESTS if PARKING_WORDS.search(path.read_text())
-    ]
+    parked = [name(path) for path in MODULES + TESTS if PARKING_WORDS.search(path.read_text())]
 
     assert [entry for entry in parked if entry != name(Path(__file__))] == []
 
@@ -132,7 +132,9 @@ def test_the_domain_knows_no_clock_no_chance_and_no_io():
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             imported = {
-                alias.name.split(".")[0] for alias in getattr(node, "names", []) if isinstance(node, ast.Import)
+                alias.name.split(".")[0]
+                for alias in getattr(node, "names", [])
+                if isinstance(node, ast.Import)
             }
             if isinstance(node, ast.ImportFrom):
                 imported.add((node.module or "").split(".")[0])

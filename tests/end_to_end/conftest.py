@@ -25,6 +25,7 @@ class Stack:
     def cli(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "cli.main", *arguments],
+            check=False,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -53,10 +54,20 @@ class Stack:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     data_dir = tmp_path_factory.mktemp("stack") / "data"
-    ports = ["--command-port", "0", "--query-port", "0", "--kafka-port", "0", "--postgres-port", "0"]
+    ports = [
+        "--command-port",
+        "0",
+        "--query-port",
+        "0",
+        "--kafka-port",
+        "0",
+        "--postgres-port",
+        "0",
+    ]
     base = [sys.executable, "-m", "cli.main"]
     started = subprocess.run(
         [*base, "dev", "--detach", "--data-dir", str(data_dir), *ports],
+        check=False,
         capture_output=True,
         text=True,
         timeout=READY_S,

@@ -1,0 +1,72 @@
+"""Taking pieces, or everything, out of an order before they have left (invariants I4, I13)."""
+
+from collections.abc import Mapping
+
+from domain.commands import Cancel, CancelLines
+from domain.errors import Rejected
+from domain.events import LinesCancelled, OrderCancelled, OrderEvent
+from domain.order import Order, ShipmentStage
+from domain.pricing import cancelled_value
+from domain.review import require_open
+from domain.shipping import require_pieces
+from domain.statuses import Lifecycle
+
+_LEFT = frozenset({ShipmentStage.DISPATCHED, ShipmentStage.DELIVERED})
+
+
+def cancel(state: Order, command: Cancel) -> list[OrderEvent]:
+    """End the order while nothing has left; parcels that still stand here end with it."""
+    if state.lifecycle is Lifecycle.CANCELLED:
+        return []
+    require_open(state)
+    if any(shipment.stage in _LEFT for shipment in state.shipments.values()):
+        raise Rejected(
+            "already-dispatched",
+            "Part of this order has left the house; cancel the lines that are still here.",
+        )
+    return [_ended(state, command.reason, state.cancelled_minor)]
+
+
+def cancel_lines(state: Order, command: CancelLines) -> list[OrderEvent]:
+    """Cancel pieces that are in no shipment; with the last piece of all the order ends too.
+
+    Cancelling two pieces and again two pieces is four: a retry is known by its command id alone.
+    """
+    require_open(state)
+    pieces = require_pieces(state, command.lines)
+    amount_minor = _value(state, pieces)
+    event = LinesCancelled(
+        lines=command.lines,
+        reason=command.reason,
+        amount_minor=amount_minor,
+        currency=state.currency,
+        customer_id=state.customer_id,
+    )
+    if any(
+        line.ordered > line.cancelled + pieces.get(line_id, 0)
+        for line_id, line in state.lines.items()
+    ):
+        return [event]
+    return [event, _ended(state, command.reason, state.cancelled_minor + amount_minor)]
+
+
+def _ended(state: Order, reason: str | None, cancelled_minor: int) -> OrderCancelled:
+    return OrderCancelled(
+        reason=reason,
+        amount_minor=state.total_minor - cancelled_minor,
+        currency=state.currency,
+        customer_id=state.customer_id,
+    )
+
+
+def _value(state: Order, pieces: Mapping[str, int]) -> int:
+    return sum(
+        cancelled_value(
+            line.total_minor,
+            line.ordered,
+            before=line.cancelled,
+            after=line.cancelled + pieces[line_id],
+        )
+        for line_id, line in state.lines.items()
+        if line_id in pieces
+    )

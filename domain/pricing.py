@@ -1,0 +1,95 @@
+"""The arithmetic of an order: line totals, discount shares, the value of cancelled pieces.
+
+Everything is `int` minor units. A sum that does not fit a signed 64-bit number is refused.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from domain.errors import Rejected
+from domain.values import INT64_MAX, Discount, Line, PlacedLine
+
+
+def require_int64(*amounts: int) -> None:
+    """Refuse what cannot be stored; raises `Rejected` (`amount-overflow`): use smaller numbers."""
+    if any(abs(amount) > INT64_MAX for amount in amounts):
+        raise Rejected("amount-overflow", "An amount or quantity is too large to be recorded.")
+
+
+def allocate(amount_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
+    """Split an amount >= 0 in proportion to `weights` (>= 0) by largest remainder.
+
+    The shares add up to exactly `amount_minor` and none is above its weight as long as the amount
+    is not above the sum of weights. Equal remainders: the earlier one gets more. Without any
+    weight there is nothing to split over: all shares are 0.
+    """
+    weight_sum = sum(weights)
+    if weight_sum == 0:
+        return (0,) * len(weights)
+    shares = [amount_minor * weight // weight_sum for weight in weights]
+    by_remainder = sorted(
+        range(len(weights)), key=lambda i: -(amount_minor * weights[i] % weight_sum)
+    )
+    for i in by_remainder[: amount_minor - sum(shares)]:
+        shares[i] += 1
+    return tuple(shares)
+
+
+def sum_discounts(discounts: Iterable[Discount]) -> Mapping[str | None, int]:
+    """Add discounts up by the line they are on; the order's own are under None."""
+    sums: dict[str | None, int] = {}
+    for discount in discounts:
+        sums[discount.line_id] = sums.get(discount.line_id, 0) + discount.amount_minor
+    return sums
+
+
+def price_lines(lines: Mapping[str, Line], discounts: Iterable[Discount]) -> tuple[PlacedLine, ...]:
+    """Freeze the lines (by line id), the order's discounts spread over them (invariants I2, I3).
+
+    The order's discounts are shared out in proportion to what each line costs after its own
+    discounts. Expects discounts that are not above what they are on.
+
+    Raises:
+        Rejected: `amount-overflow`; the order is too large to be kept.
+
+    """
+    sums = sum_discounts(discounts)
+    subtotals = [line.quantity * line.unit_price_minor for line in lines.values()]
+    owns = [sums.get(line_id, 0) for line_id in lines]
+    weights = [subtotal - own for subtotal, own in zip(subtotals, owns, strict=True)]
+    shares = allocate(sums.get(None, 0), weights)
+    return tuple(
+        _placed(line_id, line, own + share)
+        for (line_id, line), own, share in zip(lines.items(), owns, shares, strict=True)
+    )
+
+
+def _placed(line_id: str, line: Line, discount_minor: int) -> PlacedLine:
+    subtotal_minor = line.quantity * line.unit_price_minor
+    tax_minor = sum(tax.amount_minor for tax in line.taxes)
+    added_minor = sum(tax.amount_minor for tax in line.taxes if not tax.included)
+    total_minor = subtotal_minor - discount_minor + added_minor
+    require_int64(line.quantity, line.unit_price_minor, subtotal_minor, tax_minor, total_minor)
+    return PlacedLine(
+        line_id=line_id,
+        sku=line.sku,
+        name=line.name,
+        quantity=line.quantity,
+        unit_price_minor=line.unit_price_minor,
+        taxes=line.taxes,
+        discount_minor=discount_minor,
+        tax_minor=tax_minor,
+        total_minor=total_minor,
+    )
+
+
+def order_total(lines: Iterable[PlacedLine], shipping_minor: int) -> int:
+    """Return what the whole order costs: its lines and its shipping (invariant I2)."""
+    return sum(line.total_minor for line in lines) + shipping_minor
+
+
+def cancelled_value(total_minor: int, ordered: int, *, before: int, after: int) -> int:
+    """Return what the pieces between `before` and `after` cancelled ones are worth of a line.
+
+    Whatever the steps, cancelling all `ordered` pieces (> 0) adds up to exactly `total_minor`.
+    """
+    return total_minor * after // ordered - total_minor * before // ordered

@@ -1,0 +1,171 @@
+"""Event bodies <-> Protobuf messages, one entry per event type.
+
+The two sides have the same field names, so most of a body is copied by name; `_NESTED` says how
+fields that are messages of their own become values of the domain.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from domain import events, values
+from domain.events import OrderEvent
+from eventlog._gen.orders.v1 import events_pb2 as pb
+
+Build = Callable[[Any], Any]
+
+
+def _taxes(message: Any) -> tuple[values.Tax, ...]:
+    return tuple(values.Tax(t.code, t.rate, t.amount_minor, t.included) for t in message)
+
+
+def _lines(message: Any) -> tuple[values.PlacedLine, ...]:
+    return tuple(
+        values.PlacedLine(
+            line.line_id,
+            line.sku,
+            line.name,
+            line.quantity,
+            line.unit_price_minor,
+            _taxes(line.taxes) if line.taxes else (),
+            line.discount_minor,
+            line.tax_minor,
+            line.total_minor,
+        )
+        for line in message
+    )
+
+
+def _quantities(message: Any) -> tuple[values.LineQuantity, ...]:
+    return tuple(values.LineQuantity(line.line_id, line.quantity) for line in message)
+
+
+def _discounts(message: Any) -> tuple[values.Discount, ...]:
+    return tuple(
+        values.Discount(d.discount_id, d.amount_minor, d.line_id if d.HasField("line_id") else None)
+        for d in message
+    )
+
+
+def _shipping(message: Any) -> values.Shipping:
+    return values.Shipping(message.method, message.price_minor)
+
+
+def _contact(message: Any) -> values.Contact:
+    return values.Contact(message.name, message.email, message.phone)
+
+
+def _address(message: Any) -> values.Address:
+    return values.Address(
+        message.name,
+        tuple(message.lines),
+        message.postal_code,
+        message.city,
+        message.region,
+        message.country,
+    )
+
+
+_NESTED: Mapping[tuple[str, str], Build] = {
+    ("OrderPlaced", "lines"): _lines,
+    ("OrderPlaced", "discounts"): _discounts,
+    ("OrderPlaced", "shipping"): _shipping,
+    ("OrderPlaced", "contact"): _contact,
+    ("OrderPlaced", "ship_to"): _address,
+    ("OrderPlaced", "bill_to"): _address,
+    ("LinesCancelled", "lines"): _quantities,
+    ("ShipmentCreated", "lines"): _quantities,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """How one event type is read: its class, and per field its name, builder and presence."""
+
+    event: type[Any]
+    message: type[Any]
+    parts: tuple[tuple[str, Build | None, bool], ...]
+
+
+def _body(event: type[Any], message: type[Any]) -> _Body:
+    described = message.DESCRIPTOR.fields_by_name
+    return _Body(
+        event,
+        message,
+        tuple(
+            (
+                field.name,
+                _NESTED.get((event.__name__, field.name)),
+                described[field.name].has_presence,
+            )
+            for field in fields(event)
+        ),
+    )
+
+
+_CASES = pb.Event.DESCRIPTOR.oneofs_by_name["body"].fields
+_FIELD_OF_NAME = {case.message_type.name: case.name for case in _CASES if case.message_type}
+_EVENTS: dict[str, type[Any]] = {event.__name__: event for event in get_args(events.OrderEvent)}
+_BODIES = {_FIELD_OF_NAME[name]: _body(event, getattr(pb, name)) for name, event in _EVENTS.items()}
+_FIELDS = {event: _FIELD_OF_NAME[name] for name, event in _EVENTS.items()}
+
+
+def field_of(event: OrderEvent) -> str:
+    """Return the name of the `body` case that stores `event`."""
+    return _FIELDS[type(event)]
+
+
+def write(message: pb.Event, field: str, event: OrderEvent) -> None:
+    """Copy `event` into the `body` of `message`."""
+    body = getattr(message, field)
+    body.SetInParent()
+    for name, build, _ in _BODIES[field].parts:
+        value = getattr(event, name)
+        if value is None:
+            continue
+        if build is None:
+            setattr(body, name, value)
+        elif isinstance(value, tuple):
+            part = getattr(body, name)
+            for item in value:
+                _fill(part.add(), item)
+        else:
+            _fill(getattr(body, name), value)
+
+
+def _fill(message: Any, value: Any) -> None:
+    """Copy a value of the domain into its message, by name."""
+    message.SetInParent()
+    for name in value.__slots__:
+        part = getattr(value, name)
+        if part is None:
+            continue
+        if isinstance(part, tuple):
+            target = getattr(message, name)
+            if part and isinstance(part[0], str):
+                target.extend(part)
+            else:
+                for item in part:
+                    _fill(target.add(), item)
+        else:
+            setattr(message, name, part)
+
+
+def read(message: pb.Event, field: str) -> OrderEvent:
+    """Return the fact in the `body` of `message`."""
+    stored = getattr(message, field)
+    plan = _BODIES[field]
+    arguments: list[Any] = []
+    for name, build, has_presence in plan.parts:
+        if has_presence and not stored.HasField(name):
+            arguments.append(None)
+        else:
+            value = getattr(stored, name)
+            arguments.append(value if build is None else build(value))
+    event: OrderEvent = plan.event(*arguments)
+    return event
+
+
+def to_json(event: OrderEvent) -> dict[str, Any]:
+    """Return a body as JSON-ready data, with the field names of the schema."""
+    return asdict(event)

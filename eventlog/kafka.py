@@ -1,0 +1,183 @@
+"""KafkaLog: the port on a real cluster. aiokafka appends, librdkafka reads (decision 2)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.producer import sender
+
+from eventlog.log import Batch, Doubtful, Fenced, LogIdentity, LogUnavailable, Record
+from eventlog.reader import LogReader
+from eventlog.topics import Topics
+from runtime.settings import LogSettings
+
+_log = structlog.get_logger("orderlog.kafka")
+
+# The previous transaction's markers are usually still being written when the next one begins, and
+# the broker says CONCURRENT_TRANSACTIONS; aiokafka then waits 20 ms unless told otherwise.
+BETWEEN_TRANSACTIONS_S = 0.001
+if not hasattr(sender, "BACKOFF_OVERRIDE"):
+    raise ImportError("aiokafka has no sender.BACKOFF_OVERRIDE any more: see decision 2")
+sender.BACKOFF_OVERRIDE = BETWEEN_TRANSACTIONS_S
+if not __debug__:
+    raise ImportError("aiokafka's transaction state machine is made of asserts: run without -O")
+
+_CLOSE_S = 1.0
+_BATCH_BYTES_MAX = 1_000_000
+
+
+class KafkaAppender:
+    """The fenced producer of one partition; any exception makes it unusable."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: LogSettings, partition: int) -> None:
+        self._producer = producer
+        self._topic = settings.kafka_topic
+        self._partition = partition
+        self._deadline_s = settings.commit_deadline_ms / 1000
+        self._slow_s = settings.retry_backoff_ms / 1000
+
+    async def append(self, records: Sequence[Record]) -> int:
+        """Commit `records` in one transaction; see the port."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._transaction(records)
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise Fenced(f"partition {self._partition} has a newer owner") from error
+        except TimeoutError as error:
+            raise Doubtful(
+                f"no commit within {self._deadline_s} s (ORDERLOG_COMMIT_DEADLINE_MS)"
+            ) from error
+        except (KafkaError, AssertionError, OSError) as error:
+            raise Doubtful(f"the transaction failed: {error!r}") from error
+
+    async def _transaction(self, records: Sequence[Record]) -> int:
+        producer = self._producer
+        batch = producer.create_batch()
+        for record in records:
+            added = batch.append(
+                timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
+            )
+            if added is None:
+                raise Doubtful("the group does not fit into one batch (ORDERLOG_GROUP_BYTES_MAX)")
+        batch.close()
+        await producer.begin_transaction()
+        delivery = await producer.send_batch(batch, self._topic, partition=self._partition)
+        placed = await delivery  # A failed send before a commit would commit a part of the group.
+        started = time.monotonic()
+        await producer.commit_transaction()
+        if time.monotonic() - started >= self._slow_s:
+            # EndTxn may have been sent twice, and a late copy could end the next transaction
+            # (KAFKA-17754): this producer has made its last commit.
+            raise Doubtful("the commit took as long as a retry (ORDERLOG_RETRY_BACKOFF_MS)")
+        first: int = placed.offset
+        return first
+
+    async def close(self) -> None:
+        """Stop within about a second, even when the brokers are gone."""
+        producer = self._producer
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await producer.stop()
+        except (TimeoutError, KafkaError, AssertionError, OSError):
+            task = producer._sender.sender_task  # noqa: SLF001 - stop() waits for ever otherwise
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError, Exception):
+                    await task
+            with suppress(Exception):
+                await asyncio.wait_for(producer.client.close(), _CLOSE_S)
+
+
+class KafkaLog:
+    """Implements `EventLog` on the cluster and topic of the settings."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._settings = settings
+        self._topics = Topics(settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def identity(self) -> LogIdentity:
+        """Say which log this is."""
+        return await asyncio.to_thread(self._topics.identity)
+
+    async def open_appender(self, partition: int) -> KafkaAppender:
+        """Start the partition's transactional producer: it fences every earlier one (KIP-98)."""
+        settings = self._settings
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            client_id=f"orderlog-{partition}",
+            transactional_id=transactional_id(settings, partition),
+            transaction_timeout_ms=settings.transaction_timeout_ms,
+            acks="all",
+            request_timeout_ms=settings.request_timeout_ms,
+            retry_backoff_ms=settings.retry_backoff_ms,
+            max_batch_size=_BATCH_BYTES_MAX,
+            linger_ms=0,
+            compression_type="zstd",
+            metadata_max_age_ms=60_000,
+        )
+        appender = KafkaAppender(producer, settings, partition)
+        try:
+            async with asyncio.timeout(settings.acquire_deadline_ms / 1000):
+                await producer.start()
+                await self._wait_until_nothing_is_open(partition)
+        except (TimeoutError, KafkaError, OSError) as error:
+            await appender.close()
+            raise LogUnavailable(
+                f"partition {partition} could not be taken over within "
+                f"{settings.acquire_deadline_ms} ms (ORDERLOG_ACQUIRE_DEADLINE_MS): {error!r}"
+            ) from error
+        except BaseException:
+            await appender.close()
+            raise
+        return appender
+
+    async def _wait_until_nothing_is_open(self, partition: int) -> None:
+        """Our own id is finished by fencing; what is open now belongs to a stranger."""
+        while True:
+            stable = await self.end(partition)
+            high = await asyncio.to_thread(self._topics.end, partition, is_committed_only=False)
+            if stable >= high:
+                return
+            _log.warning("foreign_transaction_open", partition=partition, stable=stable, high=high)
+            await asyncio.sleep(self._settings.retry_backoff_ms / 1000)
+
+    async def end(self, partition: int) -> int:
+        """Return the last stable offset."""
+        return await asyncio.to_thread(self._topics.end, partition)
+
+    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+        """Yield the committed records of a range; the blocking reader runs in a thread."""
+        if start >= end:
+            return
+        reader = await asyncio.to_thread(LogReader, self._settings)
+        try:
+            batches = reader.read_range(partition, start, end)
+            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                yield batch
+        finally:
+            await asyncio.to_thread(reader.close)
+
+    async def close(self) -> None:
+        """Release nothing: appenders are closed by their owners."""
+
+
+def transactional_id(settings: LogSettings, partition: int) -> str:
+    """Return the stable name that fencing works by: one per environment, topic and partition."""
+    return f"orderlog.{settings.environment}.{settings.kafka_topic}.{partition}"

@@ -1,0 +1,97 @@
+"""One order as its owner holds it, and a group's staged changes to several orders."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from domain.events import Recorded
+from eventlog.codec import FIRST_PREV_HASH, event_hash
+from eventlog.log import IntegrityError
+from eventlog.submission import EventRef
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A command that is in the log: what it was, and which versions it made."""
+
+    fingerprint: bytes
+    first_version: int
+    last_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[State]):
+    """The fold of one order's events: the aggregate's state and what idempotency needs.
+
+    `commands` answers a repeated command for the life of the log, since it comes from the events.
+    """
+
+    state: State
+    version: int = 0
+    prev_hash: bytes = FIRST_PREV_HASH
+    recorded_at_us: int = 0
+    next_offset: int = 0
+    refs: tuple[EventRef, ...] = ()
+    commands: Mapping[str, Answered] = field(default_factory=dict)
+    is_whole: bool = True
+
+    def follow(
+        self, recorded: Recorded, evolve: Callable[[State, object], State]
+    ) -> "Stream[State]":
+        """Return this stream after one event that was read from the log.
+
+        Raises:
+            IntegrityError: the event does not follow: a gap, a repeat, a broken chain, or the
+                command before it is not whole. Nothing may be appended to this partition.
+        """
+        self._check(recorded)
+        known = self.commands.get(recorded.command_id)
+        first = known.first_version if known and recorded.command_index else recorded.version
+        commands = dict(self.commands)
+        commands[recorded.command_id] = Answered(recorded.fingerprint, first, recorded.version)
+        return Stream(
+            evolve(self.state, recorded.event),
+            recorded.version,
+            event_hash(recorded.value),
+            recorded.recorded_at_us,
+            recorded.offset + 1,
+            (*self.refs, EventRef(recorded.event_id, recorded.type, recorded.version)),
+            commands,
+            recorded.command_index + 1 == recorded.command_size,
+        )
+
+    def _check(self, recorded: Recorded) -> None:
+        place = f"order {recorded.order_id} at offset {recorded.offset}"
+        if recorded.version != self.version + 1:
+            raise IntegrityError(
+                f"{place}: version {recorded.version} follows version {self.version}"
+            )
+        if recorded.prev_hash != self.prev_hash:
+            raise IntegrityError(f"{place}: the hash chain is broken at version {recorded.version}")
+        if self.is_whole != (recorded.command_index == 0):
+            raise IntegrityError(f"{place}: the events of a command are torn apart")
+
+
+class Staging(Generic[State]):
+    """Streams as the commands of one group would leave them; the live streams stay untouched."""
+
+    def __init__(self, live: dict[str, Stream[State]], initial: Stream[State]) -> None:
+        self._live = live
+        self._initial = initial
+        self._staged: dict[str, Stream[State]] = {}
+
+    def get(self, order_id: str) -> Stream[State]:
+        """Return the order as the group's earlier commands would leave it."""
+        staged = self._staged.get(order_id)
+        return staged if staged is not None else self._live.get(order_id, self._initial)
+
+    def put(self, order_id: str, stream: Stream[State]) -> None:
+        """Stage `stream`; its `next_offset` counts from the group's first record."""
+        self._staged[order_id] = stream
+
+    def publish(self, first_offset: int) -> None:
+        """Make the staged streams live, now that their events are committed."""
+        for order_id, stream in self._staged.items():
+            self._live[order_id] = replace(stream, next_offset=first_offset + stream.next_offset)

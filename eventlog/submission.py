@@ -1,0 +1,89 @@
+"""What is handed to the owner of an order, and what comes back."""
+
+from dataclasses import dataclass
+
+from domain.errors import Refused
+from domain.values import Actor
+from eventlog.log import LogError
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One command on its way to the owner of its order.
+
+    `command_id` is the idempotency key; `fingerprint` is the SHA-256 of the canonical request, so
+    that a repeat is told from a reuse. `occurred_at_us` None: now.
+    """
+
+    order_id: str
+    command: object
+    command_name: str
+    command_id: str
+    fingerprint: bytes
+    expected_version: int | None
+    occurred_at_us: int | None
+    correlation_id: str
+    causation_id: str
+    actor: Actor
+    tenant_id: str
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventRef:
+    """An event by its names: enough to find it, not what it says."""
+
+    event_id: str
+    type: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A command that was accepted; `events` is empty when it was already so.
+
+    A reader whose checkpoint of `partition` is at or past `next_offset` contains the events.
+    """
+
+    order_id: str
+    version: int
+    replayed: bool
+    events: tuple[EventRef, ...]
+    partition: int
+    next_offset: int
+
+
+class VersionMismatch(Refused):
+    """The order is not at the expected version: read `missed`, decide again."""
+
+    def __init__(self, current_version: int, missed: tuple[EventRef, ...]) -> None:
+        super().__init__(f"the order is at version {current_version}")
+        self.current_version = current_version
+        self.missed = missed
+
+
+class KeyReused(Refused):
+    """The idempotency key belongs to another request on this order: choose a new key."""
+
+
+class CommandTooLarge(Refused):
+    """The command's events do not fit into one transaction: send less at once."""
+
+
+class Overloaded(LogError):  # noqa: N818 - the name is the state
+    """The owner's queue is full: send again after `retry_after_s`."""
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class PartitionUnavailable(Overloaded):
+    """The partition is moving, in doubt, or the log does not answer; the outcome is unknown.
+
+    Send the same command with the same key after `retry_after_s`.
+    """
+
+
+class PartitionHalted(PartitionUnavailable):
+    """The log contradicts itself; the message says what was seen. A person must look."""

