@@ -57,18 +57,23 @@ def kafka_jars() -> Path:
 
 
 def _resolved_jars(scratch: Path) -> list[Path]:
-    import jgo  # noqa: PLC0415 - heavy, and needed once in the life of a cache
+    # jgo's resolver alone: its environments would fetch a whole JDK to sort jars into modules.
+    from jgo.maven import MavenContext  # noqa: PLC0415 - heavy, needed once in the life of a cache
 
     logging.getLogger("jgo").setLevel(logging.ERROR)
+    context = MavenContext(repo_cache=scratch)
+    asked = [context.create_dependency(coordinate) for coordinate in _KAFKA_COORDINATES]
     try:
-        environment = jgo.build(_KAFKA_COORDINATES, cache_dir=scratch)
+        given, needed = context.resolver.resolve(asked)
+        artifacts = [one.artifact for one in given]
+        artifacts += [one.artifact for one in needed if one.scope in {"compile", "runtime"}]
+        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+            return sorted(pool.map(lambda artifact: Path(artifact.resolve()), artifacts))
     except Exception as error:
         raise StackError(
             f"Kafka {KAFKA_VERSION} could not be fetched by its Maven coordinates; the first "
             f"start needs the package registry, later starts do not: {error}"
         ) from error
-    # The library sorts jars into two folders by whether they are Java modules.
-    return sorted(Path(environment.path).rglob("*.jar"))
 
 
 def java() -> Path:

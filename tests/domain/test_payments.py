@@ -138,6 +138,7 @@ def test_record_authorisation(when, history, command, answer):
             "capture-exceeds-authorised",
         ),
         ([PLACED, AUTHORISED, captured("r-1", 700)], RequestCapture("p-1", "k-1", 700), []),
+        ([PLACED, *[captured("r-1", 700)] * 2], RequestCapture("p-1", "k-1", 700), []),
         (
             [PLACED, AUTHORISED, captured("r-1", 700)],
             RequestCapture("p-1", "k-1", 800),

@@ -146,6 +146,7 @@ def test_an_order_that_cannot_be_placed(when, command, rule):
     [
         (lines(Line("A", 1, INT64_MAX)), INT64_MAX),
         (lines(Line("A", 1, 0)), 0),
+        (replace(SMALLEST, shipping=Shipping("pick-up", 0)), 2598),
         (discounts(Discount("d", 2598, None)), 0),
         (discounts(Discount("d", 2000, "1"), Discount("e", 598, None)), 0),
         (replace(SMALLEST, currency="KWD"), 2598),

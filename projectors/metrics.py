@@ -1,0 +1,28 @@
+"""What the projectors count, for Prometheus."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from runtime.telemetry import LATENCY_BUCKETS_S
+
+EVENTS = Counter("orderlog_projection_events", "Events applied.", ["projection"])
+RETRIES = Counter(
+    "orderlog_projection_retries",
+    "Transactions tried again after a database error.",
+    ["projection"],
+)
+APPLY_SECONDS = Histogram(
+    "orderlog_projection_apply_seconds",
+    "One transaction: rows and checkpoint.",
+    ["projection"],
+    buckets=LATENCY_BUCKETS_S,
+)
+LAG = Gauge(
+    "orderlog_projection_lag_records",
+    "Offsets between the checkpoint and the end of the log.",
+    ["projection", "partition"],
+)
+STUCK = Gauge(
+    "orderlog_projection_stuck",
+    "1: the event at the checkpoint cannot be applied.",
+    ["projection", "partition"],
+)

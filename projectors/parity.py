@@ -1,0 +1,156 @@
+"""The gate: whether two generations at the same checkpoint hold the same rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from projectors import tables
+from projectors.database import Connection
+from projectors.kinds import SCHEMA, Append, Fold, Projection
+
+_BUCKETS = 256
+_SHOWN_MAX = 20
+_VALUE_CHARACTERS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One row that differs. `columns`: name -> (in the old generation, in the new one).
+
+    A row that is on one side only has the single entry `row`.
+    """
+
+    key: Mapping[str, str]
+    columns: Mapping[str, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Report:
+    """How two tables compare; `differences` holds at most 20, `differing_keys` counts buckets."""
+
+    projection: str
+    old_rows: int = 0
+    new_rows: int = 0
+    differing_buckets: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def is_equal(self) -> bool:
+        """Tell whether every row is the same on both sides."""
+        return not self.differing_buckets and self.old_rows == self.new_rows
+
+
+async def compare(connection: Connection, projection: Projection, old: int, new: int) -> Report:
+    """Compare two generations: checksums over 256 buckets of keys, then rows where they differ.
+
+    Call it in a transaction that sees both at the same checkpoint. Columns that only one side has
+    are not compared.
+    """
+    names = [projection.table(generation).name for generation in (old, new)]
+    found = [await _columns(connection, name) for name in names]
+    columns = [name for name in found[1] if name in found[0]]
+    key = key_columns(projection)
+    sides = [await _buckets(connection, name, key, columns) for name in names]
+    counts = [sum(count for count, _ in side.values()) for side in sides]
+    report = Report(projection.name, counts[0], counts[1])
+    differing = [b for b in range(_BUCKETS) if sides[0].get(b) != sides[1].get(b)]
+    report.differing_buckets = len(differing)
+    if differing:
+        report.differences = await _rows(connection, names, key, columns, differing)
+    return report
+
+
+def key_columns(projection: Projection) -> list[str]:
+    """Return the columns that name a row."""
+    count = 1 if isinstance(projection, Fold) else 2
+    if not isinstance(projection, Fold | Append):
+        count = projection.key_columns
+    return tables.columns(projection.table(None))[:count]
+
+
+async def _columns(connection: Connection, table: str) -> list[str]:
+    found = await connection.fetch(
+        "SELECT quote_ident(attname) FROM pg_attribute "
+        "WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        f"{SCHEMA}.{table}",
+    )
+    return [row[0] for row in found]
+
+
+def _bucket(key: Sequence[str]) -> str:
+    return f"(hashtextextended(ROW({', '.join(key)})::text, 0) & {_BUCKETS - 1})::int"
+
+
+async def _buckets(
+    connection: Connection, table: str, key: Sequence[str], columns: Sequence[str]
+) -> dict[int, tuple[int, Any]]:
+    found = await connection.fetch(
+        f"SELECT {_bucket(key)} AS bucket, count(*), "
+        f"sum(hashtextextended(ROW({', '.join(columns)})::text, 0)::numeric) "
+        f"FROM {SCHEMA}.{table} GROUP BY bucket"
+    )
+    return {bucket: (count, checksum) for bucket, count, checksum in found}
+
+
+async def _rows(
+    connection: Connection,
+    names: Sequence[str],
+    key: Sequence[str],
+    columns: Sequence[str],
+    buckets: Sequence[int],
+) -> list[Difference]:
+    old, new = (
+        f"(SELECT * FROM {SCHEMA}.{name} WHERE {_bucket(key)} = ANY($1::int[]))" for name in names
+    )
+    both = " AND ".join(f"o.{name} = n.{name}" for name in key)
+    found = await connection.fetch(
+        f"SELECT to_jsonb(o)::text, to_jsonb(n)::text FROM {old} o FULL JOIN {new} n ON {both} "
+        f"WHERE ROW({', '.join(f'o.{c}' for c in columns)})::text "
+        f"IS DISTINCT FROM ROW({', '.join(f'n.{c}' for c in columns)})::text LIMIT {_SHOWN_MAX}",
+        list(buckets),
+    )
+    return [
+        difference(
+            [name.strip('"') for name in key],
+            *(orjson.loads(text) if text is not None else None for text in row),
+        )
+        for row in found
+    ]
+
+
+def difference(
+    key: Sequence[str], old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> Difference:
+    """Say what differs between two rows with one key; None: there is no such row."""
+    known = new if new is not None else old or {}
+    named = {name: str(known[name]) for name in key}
+    if old is None or new is None:
+        there = ("missing", "there") if old is None else ("there", "missing")
+        return Difference(named, {"row": there})
+    columns: dict[str, tuple[str, str]] = {}
+    for name in new:
+        if name in old and old[name] != new[name]:
+            columns |= _parts(name, old[name], new[name])
+    return Difference(named, columns)
+
+
+def _parts(name: str, old: object, new: object) -> dict[str, tuple[str, str]]:
+    """Go one level into a document, so that the field that differs is named."""
+    if name == "document" and isinstance(old, str) and isinstance(new, str):
+        before, after = orjson.loads(old), orjson.loads(new)
+        fields = [key for key in before | after if before.get(key) != after.get(key)]
+        if fields:
+            return {
+                f"document.{key}": (_short(before.get(key)), _short(after.get(key)))
+                for key in fields
+            }
+    return {name: (_short(old), _short(new))}
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    if len(text) <= _VALUE_CHARACTERS_MAX:
+        return text
+    return text[:_VALUE_CHARACTERS_MAX] + "…"

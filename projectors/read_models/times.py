@@ -1,0 +1,19 @@
+"""Microseconds UTC of the log -> `datetime` for columns and RFC 3339 for documents."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(at_us: int) -> datetime:
+    """Return an aware `datetime` in UTC.
+
+    Raises:
+        OverflowError: the year is not between 1 and 9999.
+    """
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def rfc3339(at_us: int) -> str:
+    """Return for example `2026-11-23T09:00:00Z`, with microseconds where there are any."""
+    return moment(at_us).isoformat()[:-6] + "Z"

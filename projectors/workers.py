@@ -1,0 +1,75 @@
+"""Jobs of a rebuild, spread over processes: threads never help, decoding is all Python."""
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Callable, MutableSequence, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+
+from projectors import bulk
+from projectors.bulk import Job
+
+_PROGRESS_S = 0.2
+
+Report = Callable[[int, int], None]
+"""Told the offsets done and in total."""
+
+
+async def run(jobs: Sequence[Job], *, workers: int, report: Report) -> None:
+    """Do all jobs, the longest first; with one worker here, else in processes.
+
+    When one fails, or the caller is cancelled, the others are ended: what they had not finished
+    was never committed.
+    """
+    ordered = sorted(jobs, key=lambda job: -_end(job))
+    total = sum(_end(job) for job in ordered)
+    partitions = max((job.partition for job in ordered), default=-1) + 1
+    if workers == 1 or len(ordered) <= 1:
+        done: Any = [0] * partitions
+        bulk.begin(done)
+        for job in ordered:
+            await _watched(asyncio.create_task(bulk.build(job)), done, total, report)
+    else:
+        await _in_processes(ordered, min(workers, len(ordered)), partitions, report)
+    report(total, total)
+
+
+async def _in_processes(jobs: Sequence[Job], workers: int, partitions: int, report: Report) -> None:
+    context = multiprocessing.get_context("spawn")
+    done: Any = context.Array("q", partitions)
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(done,))
+    total = sum(_end(job) for job in jobs)
+    try:
+        loop = asyncio.get_running_loop()
+        running = asyncio.gather(*(loop.run_in_executor(pool, bulk.work, job) for job in jobs))
+        await _watched(running, done, total, report)
+    except BaseException:
+        for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public in 3.14 only
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(done: MutableSequence[int]) -> None:
+    """Set a process up. Ctrl-C reaches all processes; the first one ends the others in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    bulk.begin(done)
+
+
+async def _watched(
+    work: "asyncio.Future[Any]", done: Sequence[int], total: int, report: Report
+) -> None:
+    try:
+        while not (await asyncio.wait([work], timeout=_PROGRESS_S))[0]:
+            report(sum(done[:]), total)
+    except BaseException:
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        raise
+    work.result()
+
+
+def _end(job: Job) -> int:
+    return max(target.end for target in job.targets)

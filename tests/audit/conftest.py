@@ -1,0 +1,185 @@
+"""A log with a few dozen orders, written by the real writer; exports of it; and an attacker."""
+
+import asyncio
+import hashlib
+import random
+import shutil
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from audit.export import Request, export
+from audit.lines import first_head, next_head
+from audit.manifest import Manifest
+from domain import commands as c
+from domain.decide import DECIDER
+from domain.values import Actor, Line, LineQuantity
+from eventlog.log import EventLog
+from eventlog.memory import MemoryLog
+from eventlog.ownership import Partitions
+from eventlog.submission import Submission
+from runtime.settings import LogSettings
+
+START_US = 1_700_000_000_000_000
+SECOND_US = 1_000_000
+
+
+def _life(number: int) -> list[c.OrderCommand]:
+    """One of three lives of an order, by its number: 3, 6 and 6 events."""
+    lines = (Line("A-1", 2, 1299, name="Cüp"), Line("B-2", 3, 250 + number))
+    placed = c.PlaceOrder(f"c-{number % 5}", "EUR", lines)
+    if number % 3 == 0:
+        return [placed, c.AddNote("n-1", "ring twice"), c.Cancel("changed my mind")]
+    if number % 3 == 1:
+        return [
+            placed,
+            c.Accept(),
+            c.RequestAuthorisation("p-1", 500),
+            c.RecordAuthorisation("p-1", "psp-1", 500),
+            c.RequestCapture("p-1", "k-1", 500),
+            c.RecordCapture("p-1", "k-1", "psp-2", 500),
+        ]
+    return [
+        placed,
+        c.Accept(),
+        c.CreateShipment("s-1", (LineQuantity("1", 2),), "post"),
+        c.DispatchShipment("s-1", "T1"),
+        c.RecordDelivery("s-1"),
+        c.CancelLines((LineQuantity("2", 3),), None),
+    ]
+
+
+class Writer:
+    """Writes orders to a log; the clock goes one second per event, whatever runs when."""
+
+    def __init__(self) -> None:
+        self._moments = count(START_US, SECOND_US)
+        self._event_ids = (str(UUID(int=number)) for number in count(1))
+        self._orders = count()
+
+    async def write(self, log: EventLog, orders: int) -> list[str]:
+        """Write whole lives of `orders` orders, their commands mixed; return the order ids."""
+        chance = random.Random(7)
+        lives: dict[str, list[tuple[c.OrderCommand, str]]] = {}
+        for _ in range(orders):
+            number = next(self._orders)
+            commands = _life(number)
+            order_id = str(UUID(int=number + 2**100))
+            lives[order_id] = [(command, f"{number}-{at}") for at, command in enumerate(commands)]
+        ids = list(lives)
+        partitions = (await log.identity()).partitions
+        async with await Partitions.open(
+            log,
+            DECIDER,
+            settings=LogSettings(partitions=partitions),
+            node="node-1",
+            clock_us=lambda: next(self._moments),
+            new_event_id=lambda: next(self._event_ids),
+        ) as owner:
+            await owner.wait_ready(30)
+            while lives:
+                order_id = chance.choice(list(lives))
+                await owner.submit(_submission(order_id, *lives[order_id].pop(0)))
+                if not lives[order_id]:
+                    del lives[order_id]
+        return ids
+
+
+def _submission(order_id: str, command: c.OrderCommand, command_id: str) -> Submission:
+    return Submission(
+        order_id=order_id,
+        command=command,
+        command_name=type(command).__name__,
+        command_id=command_id,
+        fingerprint=hashlib.sha256(command_id.encode()).digest(),
+        expected_version=None,
+        occurred_at_us=None,
+        correlation_id="r-1",
+        causation_id="",
+        actor=Actor("user", "u-1"),
+        tenant_id="default",
+    )
+
+
+@pytest.fixture
+def writer() -> Writer:
+    return Writer()
+
+
+@pytest.fixture
+async def log(writer: Writer) -> MemoryLog:
+    """30 orders with 150 events in four partitions."""
+    memory = MemoryLog(partitions=4)
+    await writer.write(memory, 30)
+    return memory
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole export of such a log, in several files per partition. Copy it to change it."""
+    path = tmp_path_factory.mktemp("audit") / "whole"
+
+    async def make() -> None:
+        memory = MemoryLog(partitions=4)
+        await Writer().write(memory, 30)
+        await export(memory, path, Request(file_events_max=15))
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    """An export that may be changed."""
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="session")
+def reseal() -> Callable[..., None]:
+    """Make counts and hashes of files and manifest right again, as an attacker would.
+
+    With `heads` the partitions' chains too, so that only the orders' own chains are left.
+    """
+
+    def run(path: Path, *, heads: bool = False) -> None:
+        said: dict[str, Any] = orjson.loads((path / "manifest.json").read_bytes())
+        said["files"] = [file for file in said["files"] if (path / file["name"]).exists()]
+        said["events"] = 0
+        for entry in said["partitions"]:
+            mine = [f for f in said["files"] if f["partition"] == entry["partition"]]
+            log = Manifest.model_validate_json(orjson.dumps(said)).log
+            head = first_head(log.identity, entry["partition"])
+            for file in mine:
+                head = _reseal_file(path, file, head, heads=heads)
+            entry["events"] = sum(file["events"] for file in mine)
+            entry["first_offset"] = mine[0]["first_offset"] if mine else None
+            entry["last_offset"] = mine[-1]["last_offset"] if mine else None
+            if heads:
+                entry["head_hash"] = head.hex()
+            said["events"] += entry["events"]
+        sealed = Manifest.model_validate_json(orjson.dumps(said)).sealed()
+        (path / "manifest.json").write_bytes(sealed.dump())
+
+    return run
+
+
+def _reseal_file(path: Path, file: dict[str, Any], head: bytes, *, heads: bool) -> bytes:
+    lines = (path / file["name"]).read_bytes().splitlines(keepends=True)
+    events = [orjson.loads(line) for line in lines]
+    for at, event in enumerate(events):
+        head = next_head(head, event["offset"], bytes.fromhex(event["hash"]))
+        if heads:
+            lines[at] = orjson.dumps({**event, "head": head.hex()}) + b"\n"
+    raw = b"".join(lines)
+    (path / file["name"]).write_bytes(raw)
+    file["events"] = len(lines)
+    file["bytes"] = len(raw)
+    file["sha256"] = hashlib.sha256(raw).hexdigest()
+    file["first_offset"] = events[0]["offset"]
+    file["last_offset"] = events[-1]["offset"]
+    return head
