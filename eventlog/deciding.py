@@ -62,7 +62,7 @@ class Deciding(Generic[State]):
             _check_version(stream, submission.expected_version)
             events = self.decider.decide(stream.state, submission.command)
             if not events:
-                return Decision(self._outcome(stream, submission, (), replayed=False))
+                return Decision(self._outcome(submission, stream.version, (), replayed=False))
             return self._accept(staging, stream, submission, events, index)
         except Refused as refusal:
             return Decision(refusal)
@@ -77,31 +77,12 @@ class Deciding(Generic[State]):
                 "this Idempotency-Key belongs to another request on this order; use a new key"
             )
         refs = stream.refs[known.first_version - 1 : known.last_version]
-        return Outcome(
-            submission.order_id,
-            known.last_version,
-            replayed,
-            refs,
-            self.partition,
-            0,
-        )
+        return self._outcome(submission, known.last_version, refs, replayed=replayed)
 
     def _outcome(
-        self,
-        stream: Stream[State],
-        submission: Submission,
-        refs: tuple[EventRef, ...],
-        *,
-        replayed: bool,
+        self, submission: Submission, version: int, refs: tuple[EventRef, ...], *, replayed: bool
     ) -> Outcome:
-        return Outcome(
-            submission.order_id,
-            stream.version,
-            replayed,
-            refs,
-            self.partition,
-            0,
-        )
+        return Outcome(submission.order_id, version, replayed, refs, self.partition, 0)
 
     def _accept(
         self,
@@ -115,32 +96,20 @@ class Deciding(Generic[State]):
         records, refs = [], []
         state, prev_hash, version = stream.state, stream.prev_hash, stream.version
         for place, event in enumerate(events):
-            version += 1
-            event_id = self.new_event_id()
-            envelope = Envelope(
-                event_id,
-                submission.tenant_id,
-                submission.order_id,
-                version,
-                submission.occurred_at_us or now_us,
-                now_us,
-                submission.command_id,
-                submission.fingerprint,
-                submission.correlation_id,
-                submission.causation_id,
-                submission.actor,
-                prev_hash,
-                place,
-                len(events),
-            )
+            version = stream.version + place + 1
+            envelope = self._envelope(submission, version, now_us, prev_hash, place, len(events))
             value = encode(envelope, event)
             prev_hash = event_hash(value)
             state = self.decider.evolve(state, event)
-            refs.append(EventRef(event_id, type(event).__name__, version))
-            records.append(self._record(submission, event, event_id, version, value))
+            refs.append(EventRef(envelope.event_id, type(event).__name__, envelope.version))
+            records.append(self._record(submission, event, envelope, value))
         size = sum(_size(record) for record in records)
         if size > self.bytes_max:
             raise CommandTooLarge(f"the command's events take {size} bytes of {self.bytes_max}")
+        answer = self._outcome(submission, version, tuple(refs), replayed=False)
+        if submission.is_dry_run:
+            return Decision(answer)
+        answered = Answered(submission.fingerprint, stream.version + 1, version)
         after = Stream(
             state,
             version,
@@ -148,24 +117,46 @@ class Deciding(Generic[State]):
             now_us,
             index + len(records),
             (*stream.refs, *refs),
-            {
-                **stream.commands,
-                submission.command_id: Answered(
-                    submission.fingerprint, stream.version + 1, version
-                ),
-            },
+            {**stream.commands, submission.command_id: answered},
         )
         staging.put(submission.order_id, after)
-        answer = self._outcome(after, submission, tuple(refs), replayed=False)
         return Decision(answer, tuple(records), size)
 
+    def _envelope(
+        self,
+        submission: Submission,
+        version: int,
+        now_us: int,
+        prev_hash: bytes,
+        place: int,
+        size: int,
+    ) -> Envelope:
+        return Envelope(
+            self.new_event_id(),
+            submission.tenant_id,
+            submission.order_id,
+            version,
+            submission.occurred_at_us or now_us,
+            now_us,
+            submission.command_id,
+            submission.fingerprint,
+            submission.correlation_id,
+            submission.causation_id,
+            submission.actor,
+            prev_hash,
+            place,
+            size,
+        )
+
     def _record(
-        self, submission: Submission, event: Any, event_id: str, version: int, value: bytes
+        self, submission: Submission, event: Any, envelope: Envelope, value: bytes
     ) -> Record:
         return Record(
-            event_key(submission.order_id, version),
+            event_key(submission.order_id, envelope.version),
             value,
-            headers(event, event_id, source=self.source, traceparent=submission.traceparent),
+            headers(
+                event, envelope.event_id, source=self.source, traceparent=submission.traceparent
+            ),
         )
 
 

@@ -12,7 +12,8 @@ class Submission:
     """One command on its way to the owner of its order.
 
     `command_id` is the idempotency key; `fingerprint` is the SHA-256 of the canonical request, so
-    that a repeat is told from a reuse. `occurred_at_us` None: now.
+    that a repeat is told from a reuse. `occurred_at_us` None: now. A dry run is decided like any
+    other command, and changes nothing.
     """
 
     order_id: str
@@ -27,6 +28,7 @@ class Submission:
     actor: Actor
     tenant_id: str
     traceparent: str | None = None
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,138 @@
+"""The command API's composition: settings, the log, its partitions, the application, the server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypedDict
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from command_api.endpoints import Commands
+from command_api.metrics import PartitionCollector
+from command_api.openapi import describe
+from command_api.problems import Problem, problem_of
+from command_api.submissions import Answers
+from domain.decide import DECIDER
+from eventlog import topics
+from eventlog.kafka import KafkaLog
+from eventlog.log import LogUnavailable, TopicMismatch
+from eventlog.ownership import Partitions
+from runtime.health import health_routes, orderlog_version
+from runtime.settings import CommandSettings, LogSettings
+from runtime.telemetry import configure_logging
+
+_log = structlog.get_logger("orderlog.command_api")
+
+_DONE, _FAILED, _INCOMPATIBLE = 0, 1, 4
+_GRACE_S = 10
+_ERRORS = {404: "not-found", 405: "method-not-allowed"}
+
+OpenPartitions = Callable[[], AbstractAsyncContextManager[Partitions]]
+
+
+class State(TypedDict):
+    """What requests find at `request.state`."""
+
+    partitions: Partitions
+    answers: Answers
+
+
+def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> FastAPI:
+    """Put the application together; the partitions are open while it runs."""
+    opened: list[Partitions] = []
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_partitions() as partitions:
+            opened.append(partitions)
+            collector = PartitionCollector(partitions)
+            REGISTRY.register(collector)
+            try:
+                yield State(partitions=partitions, answers=Answers(partitions.identity))
+            finally:
+                opened.clear()
+                REGISTRY.unregister(collector)
+
+    async def checks() -> Mapping[str, str | None]:
+        if not opened:
+            return {"kafka": "starting"}
+        return {
+            f"partition {partition}": None if state == "serving" else state
+            for partition, state in opened[0].health().items()
+        }
+
+    app = FastAPI(
+        title="orderlog command API",
+        version=orderlog_version(),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _no_route, Exception: _fault},
+    )
+    # Before FastAPI's own routes: the busiest is found first.
+    app.router.routes[:0] = [*Commands(settings).routes(), *health_routes("command", checks)]
+    describe(app, settings)
+    return app
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    """Answer what no route takes."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return Problem(_ERRORS.get(status, "not-found"), "The routes are listed at /docs.").response()
+
+
+async def _fault(_: Request, error: Exception) -> Response:
+    return problem_of(error).response()
+
+
+@asynccontextmanager
+async def kafka_partitions(log: LogSettings, node: str) -> AsyncIterator[Partitions]:
+    """Own every partition of the topic; they are taken over in the background."""
+    async with (
+        KafkaLog(log) as kafka,
+        await Partitions.open(kafka, DECIDER, settings=log, node=node) as partitions,
+    ):
+        yield partitions
+
+
+def run() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    0: stopped in order. 1: Kafka does not answer, or the port is taken. 4: the topic is not what
+    is needed; the log line says what to do.
+    """
+    configure_logging("command")
+    log, settings = LogSettings(), CommandSettings()
+    try:
+        topics.check(log)
+    except TopicMismatch as error:
+        _log.error("incompatible", reason=str(error), remedy="orderlog topics ensure")
+        return _INCOMPATIBLE
+    except LogUnavailable as error:
+        _log.error("kafka_unavailable", reason=str(error))
+        return _FAILED
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(lambda: kafka_partitions(log, settings.node), settings),
+            host=settings.command_host,
+            port=settings.command_port,
+            log_config=None,
+            access_log=False,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+    )
+    try:
+        server.run()
+    except SystemExit:  # uvicorn's answer to a port that is taken; it has said so.
+        return _FAILED
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return _DONE
+    return _DONE if server.started else _FAILED

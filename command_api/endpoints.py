@@ -1,0 +1,192 @@
+"""The command routes: thin endpoints, body to command to the owner's queue to answer.
+
+They are Starlette routes within the FastAPI application, because FastAPI's own machinery costs
+more than everything else on the way of a command (docs/decisions/0008).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from command_api import metrics
+from command_api.bodies import BATCH_ITEM, COMMANDS, BatchItem, Body, PlaceOrder, kebab
+from command_api.problems import Problem, invalid, problem_of, wrong_field
+from command_api.reading import Asked, asked, order_id_of, parse, read_body
+from command_api.submissions import submission
+from eventlog.ownership import Partitions
+from eventlog.submission import Outcome, Submission
+from runtime.settings import CommandSettings
+
+_CREATED, _OK = 201, 200
+_NDJSON = ("application/x-ndjson", "application/ndjson")
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class Commands:
+    """Answers command requests; `request.state` holds the partitions and the answers' maker."""
+
+    def __init__(self, settings: CommandSettings) -> None:
+        self._settings = settings
+        self._timeout_s = settings.body_timeout_ms / 1000
+        self._in_flight = 0
+
+    def routes(self) -> list[Route]:
+        """Return the routes, the busiest first."""
+        return [
+            Route("/v1/orders", self._guarded(self.place_order), methods=["POST"]),
+            Route("/v1/commands", self._guarded(self.batch), methods=["POST"]),
+            Route("/v1/orders/{order_id}/{command}", self._guarded(self.command), methods=["POST"]),
+        ]
+
+    async def place_order(self, request: Request) -> Response:
+        """Answer POST /v1/orders."""
+        given = asked(request)
+        body = _validated(PlaceOrder, await self._body(request))
+        outcome = await self._submit(request, submission(body, None, given, self._settings.tenant))
+        return self._answer(request, outcome, _CREATED)
+
+    async def command(self, request: Request) -> Response:
+        """Answer POST /v1/orders/{order_id}/{command}."""
+        model = COMMANDS.get(request.path_params["command"])
+        if model is None or model.creates:
+            raise Problem("not-found", "The commands are listed at /docs.")
+        order_id = order_id_of(request.path_params["order_id"])
+        given = asked(request)
+        body = _validated(model, await self._body(request) or b"{}")
+        sent = submission(body, order_id, given, self._settings.tenant)
+        return self._answer(request, await self._submit(request, sent), _OK)
+
+    async def batch(self, request: Request) -> Response:
+        """Answer POST /v1/commands: commands on one order keep their order."""
+        given = asked(request)
+        raw = await read_body(
+            request, bytes_max=self._settings.batch_bytes_max, timeout_s=self._timeout_s
+        )
+        items = _items(request, raw)
+        if len(items) > self._settings.batch_commands_max:
+            raise wrong_field(
+                "(body)", f"must have at most {self._settings.batch_commands_max} commands"
+            )
+        results = await asyncio.gather(
+            *(self._one(request, item, given, number) for number, item in enumerate(items))
+        )
+        return Response(orjson.dumps({"results": results}), media_type="application/json")
+
+    async def _one(self, request: Request, item: Any, given: Asked, number: int) -> dict[str, Any]:
+        """Answer one command of a batch with its own status."""
+        try:
+            parsed = BATCH_ITEM.validate_python(item)
+            body = _item_body(parsed)
+            key = parsed.idempotency_key or f"{given.idempotency_key}/{number}"
+            own = replace(given, idempotency_key=key, expected_version=parsed.expected_version)
+            sent = submission(body, parsed.order_id, own, self._settings.tenant)
+            outcome = await self._submit(request, sent)
+        except Exception as error:  # noqa: BLE001 - each command has its own answer
+            return problem_of(error).result()
+        status = _CREATED if body.creates else _OK
+        return {"status": status, **request.state.answers.result(outcome)}
+
+    async def _body(self, request: Request) -> bytes:
+        return await read_body(
+            request, bytes_max=self._settings.body_bytes_max, timeout_s=self._timeout_s
+        )
+
+    async def _submit(self, request: Request, sent: Submission) -> Outcome:
+        """Hand the command to its owner and measure what comes of it."""
+        partitions: Partitions = request.state.partitions
+        started = time.perf_counter()
+        try:
+            outcome = await partitions.submit(sent)
+        except Exception as error:
+            metrics.COMMANDS.labels(sent.command_name, problem_of(error).code).inc()
+            raise
+        result = "replayed" if outcome.replayed else "accepted"
+        metrics.COMMANDS.labels(sent.command_name, result).inc()
+        metrics.SECONDS.observe(time.perf_counter() - started)
+        return outcome
+
+    def _answer(self, request: Request, outcome: Outcome, status: int) -> Response:
+        body = request.state.answers.result(outcome)
+        headers = {
+            "ETag": f'"{outcome.version}"',
+            "Orders-Position": body["position"],
+            "Idempotency-Replayed": "true" if outcome.replayed else "false",
+        }
+        if status == _CREATED:
+            headers["Location"] = f"/v1/orders/{outcome.order_id}"
+        return Response(orjson.dumps(body), status, headers, media_type="application/json")
+
+    def _guarded(self, endpoint: Endpoint) -> Endpoint:
+        """Bound what is in flight, and turn every error into its problem document."""
+
+        async def guarded(request: Request) -> Response:
+            if self._in_flight >= self._settings.in_flight_max:
+                return Problem(
+                    "overloaded",
+                    "Nothing was queued. Send the same request again.",
+                    retry_after_s=1,
+                ).response()
+            self._in_flight += 1
+            try:
+                return await endpoint(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # Nobody is there to read it.
+            except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+                return problem_of(error).response()
+            finally:
+                self._in_flight -= 1
+
+        return guarded
+
+
+def _validated(model: type[Body], raw: bytes) -> Body:
+    """Return the body.
+
+    Raises:
+        Problem: malformed JSON.
+        ValidationError: fields are wrong.
+    """
+    parse(raw)
+    return model.model_validate_json(raw)
+
+
+def _items(request: Request, raw: bytes) -> list[Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    items = list(_lines(raw)) if kind in _NDJSON else parse(raw)
+    if not isinstance(items, list) or not items:
+        raise wrong_field("(body)", "must be an array of at least one command")
+    return items
+
+
+def _lines(raw: bytes) -> Iterator[Any]:
+    for line in raw.splitlines():
+        if line.strip():
+            yield parse(line)
+
+
+def _item_body(item: BatchItem) -> Body:
+    model = COMMANDS.get(kebab(item.command))
+    if model is None:
+        raise wrong_field("command", "must be the name of a command; they are listed at /docs")
+    if item.order_id is None and not model.creates:
+        raise wrong_field("order_id", "is required")
+    raw = to_json(item.data, inf_nan_mode="constants")
+    try:
+        body = model.model_validate_json(raw)
+    except ValidationError as error:
+        raise invalid(error, ("data",)) from error
+    if isinstance(body, PlaceOrder) and item.order_id is not None:
+        if body.order_id not in {None, item.order_id}:
+            raise wrong_field("data.order_id", "must be the same as order_id")
+        return body.model_copy(update={"order_id": item.order_id})
+    return body

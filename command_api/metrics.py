@@ -1,0 +1,44 @@
+"""What the command API counts, for Prometheus."""
+
+from collections.abc import Iterator
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from eventlog.ownership import Partitions
+from runtime.telemetry import LATENCY_BUCKETS_S
+
+COMMANDS = Counter("orderlog_commands", "Commands by what came of them.", ["command", "result"])
+SECONDS = Histogram(
+    "orderlog_command_seconds",
+    "From the owner's queue to the durable answer, of accepted commands.",
+    buckets=LATENCY_BUCKETS_S,
+)
+
+
+class PartitionCollector(Collector):
+    """Tells how the partitions' writers are doing, when asked."""
+
+    def __init__(self, partitions: Partitions) -> None:
+        self._partitions = partitions
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one sample per partition and metric."""
+        serving = GaugeMetricFamily(
+            "orderlog_partition_serving", "1: commands are taken.", labels=["partition"]
+        )
+        for partition, state in self._partitions.health().items():
+            serving.add_metric([str(partition)], float(state == "serving"))
+        yield serving
+        for name, text in (
+            ("transactions", "Transactions committed."),
+            ("commands", "Commands answered."),
+            ("doubts", "Transactions whose outcome had to be read from the log."),
+            ("acquisitions", "Times the partition was taken over."),
+        ):
+            counter = CounterMetricFamily(f"orderlog_partition_{name}", text, labels=["partition"])
+            for partition, writer in self._partitions.writers.items():
+                counter.add_metric([str(partition)], getattr(writer.counts, name))
+            yield counter

@@ -1,0 +1,253 @@
+"""The OpenAPI document: made from the models that validate, so that it cannot say otherwise."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from command_api.bodies import COMMANDS, BatchItem, Body
+from command_api.problems import CODES
+from command_api.schemas import REF, SCHEMAS
+from runtime.settings import CommandSettings
+
+_ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
+_EVENT = "0193a5c0-7a2b-7c3d-8e4f-000000000001"
+_HEADERS = (
+    ("Idempotency-Key", "1 to 255 visible ASCII characters; the same key never appends twice."),
+    ("Orders-Correlation-Id", "What this belongs to; kept with every event."),
+    ("Orders-Actor", "Who asks, as kind:id; kept with every event."),
+    ("traceparent", "W3C trace context; kept in the record's headers."),
+)
+_VERSIONED = ("If-Match", 'The version the order must be at, in quotes: "3".')
+REFUSALS = (
+    "malformed-json",
+    "body-timeout",
+    "rejected",
+    "body-too-large",
+    "unsupported-media-type",
+    "invalid-command",
+    "idempotency-key-reused",
+    "overloaded",
+    "internal-error",
+    "log-unavailable",
+)
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    "place-order": {
+        "customer_id": "c-1",
+        "currency": "EUR",
+        "lines": [{"sku": "A-1", "quantity": 2, "unit_price_minor": 1299}],
+    },
+    "accept": {},
+    "reject": {"reason": "We do not deliver to this address."},
+    "request-authorisation": {"payment_id": "p-1", "amount_minor": 2598, "method": "card"},
+    "record-authorisation": {
+        "payment_id": "p-1",
+        "psp_reference": "psp-1001",
+        "amount_minor": 2598,
+        "expires_at": "2026-12-01T00:00:00Z",
+    },
+    "record-authorisation-failure": {
+        "payment_id": "p-1",
+        "psp_reference": "psp-1001",
+        "reason": "insufficient funds",
+    },
+    "request-capture": {"payment_id": "p-1", "capture_id": "k-1", "amount_minor": 2598},
+    "record-capture": {
+        "payment_id": "p-1",
+        "capture_id": "k-1",
+        "psp_reference": "psp-1002",
+        "amount_minor": 2598,
+    },
+    "create-shipment": {"shipment_id": "s-1", "lines": [{"line_id": "1", "quantity": 2}]},
+    "dispatch-shipment": {"shipment_id": "s-1", "tracking_number": "T-1"},
+    "record-delivery": {"shipment_id": "s-1", "delivered_at": "2026-11-25T10:00:00Z"},
+    "cancel-lines": {"lines": [{"line_id": "1", "quantity": 1}], "reason": "out of stock"},
+    "cancel": {"reason": "ordered by mistake"},
+    "add-note": {"note_id": "n-1", "text": "Please ring twice."},
+}
+
+
+def describe(app: FastAPI, settings: CommandSettings) -> None:
+    """Let `app` serve a document that describes the command routes and the health routes."""
+    made: dict[str, Any] = {}
+
+    def document() -> dict[str, Any]:
+        if not made:
+            made.update(_document(app, settings))
+        return made
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI, settings: CommandSettings) -> dict[str, Any]:
+    models: list[type[BaseModel]] = [*COMMANDS.values(), BatchItem]
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in models], ref_template=REF + "{model}"
+    )
+    paths = {"/v1/orders": {"post": _create(COMMANDS["place-order"])}}
+    for name, body in COMMANDS.items():
+        if not body.creates:
+            paths[f"/v1/orders/{{order_id}}/{name}"] = {"post": _command(body)}
+    paths["/v1/commands"] = {"post": _batch(settings)}
+    for route in ("/livez", "/readyz", "/metrics", "/-/versions"):
+        paths[route] = {"get": _health(route)}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": app.title,
+            "version": app.version,
+            "description": "Commands on orders. A 2xx is durable; a 4xx appended nothing; anything "
+            "else is unknown: send it again with the same Idempotency-Key.",
+        },
+        "paths": paths,
+        "components": {"schemas": {**schemas["$defs"], **SCHEMAS}},
+    }
+
+
+def _create(body: type[Body]) -> dict[str, Any]:
+    return {
+        **_operation(body, 201),
+        "parameters": [*_parameters(), _dry_run()],
+        "responses": {"201": _accepted(_placed()), **_problems("order-exists")},
+    }
+
+
+def _command(body: type[Body]) -> dict[str, Any]:
+    order = {
+        "name": "order_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+        "example": _ORDER,
+    }
+    return {
+        **_operation(body, 200),
+        "parameters": [order, *_parameters(), _parameter(*_VERSIONED), _dry_run()],
+        "responses": {
+            "200": _accepted({**_placed(), "version": 2}),
+            **_problems("order-not-found", "version-mismatch"),
+        },
+    }
+
+
+def _operation(body: type[Body], status: int) -> dict[str, Any]:
+    return {
+        "operationId": body.name.replace("-", "_"),
+        "summary": (body.__doc__ or "").splitlines()[0],
+        "tags": ["commands"],
+        "requestBody": {
+            "required": status == 201 or bool(_EXAMPLES[body.name]),  # noqa: PLR2004
+            "content": _json(REF + body.__name__, _EXAMPLES[body.name]),
+        },
+    }
+
+
+def _batch(settings: CommandSettings) -> dict[str, Any]:
+    item = {"command": "place-order", "data": _EXAMPLES["place-order"]}
+    array = {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": settings.batch_commands_max,
+        "items": {"$ref": REF + "BatchItem"},
+    }
+    result = {"status": 201, **_placed()}
+    return {
+        "operationId": "send_commands",
+        "summary": "Send many commands at once; each has its own answer, in the same order.",
+        "tags": ["commands"],
+        "parameters": [*_parameters(), _dry_run()],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": array, "example": [item]},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "One result per command.",
+                "content": _json(REF + "BatchAnswer", {"results": [result]}),
+            },
+            **_problems(),
+        },
+    }
+
+
+def _health(route: str) -> dict[str, Any]:
+    return {
+        "operationId": route.strip("/-").replace("-", "_"),
+        "summary": "How this process is doing.",
+        "tags": ["health"],
+        "responses": {
+            "200": {"description": "It is well."},
+            **({"503": {"description": "It is not ready."}} if route == "/readyz" else {}),
+        },
+    }
+
+
+def _parameters() -> list[dict[str, Any]]:
+    return [_parameter(name, text) for name, text in _HEADERS]
+
+
+def _parameter(name: str, text: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+
+
+def _dry_run() -> dict[str, Any]:
+    return {
+        "name": "dry_run",
+        "in": "query",
+        "description": "true: answer what would happen, and append nothing.",
+        "schema": {"type": "boolean", "default": False},
+    }
+
+
+def _accepted(example: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": "The events are in the log for good.",
+        "headers": {
+            name: {"schema": {"type": "string"}}
+            for name in ("ETag", "Orders-Position", "Idempotency-Replayed")
+        },
+        "content": _json(REF + "Accepted", example),
+    }
+
+
+def _placed() -> dict[str, Any]:
+    return {
+        "order_id": _ORDER,
+        "version": 1,
+        "replayed": False,
+        "events": [{"event_id": _EVENT, "type": "OrderPlaced", "version": 1}],
+        "position": "AQkUx2kDKg",
+    }
+
+
+def _problems(*more: str) -> dict[str, Any]:
+    """Describe the problems of a route, one entry per status."""
+    by_status: dict[int, list[str]] = {}
+    for code in (*REFUSALS, *more):
+        by_status.setdefault(CODES[code][0], []).append(code)
+    return {
+        str(status): {
+            "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
+            "content": {
+                "application/problem+json": {
+                    "schema": {"$ref": REF + "Problem"},
+                    "example": {
+                        "type": f"urn:orderlog:problem:{codes[0]}",
+                        "title": CODES[codes[0]][1],
+                        "status": status,
+                        "code": codes[0],
+                        "detail": "What to do about it.",
+                    },
+                }
+            },
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _json(ref: str, example: Any) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": ref}, "example": example}}

@@ -1,0 +1,160 @@
+"""What comes in: a body within limits, JSON that means one thing only, headers in their form."""
+
+import asyncio
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import jiter
+from starlette.requests import Request
+
+from command_api.problems import Problem, wrong_field
+from domain.values import Actor
+
+_JSON = ("application/json", "application/x-ndjson", "application/ndjson")
+_KEY = re.compile(r"[!-~]{1,255}")
+_NAME = re.compile(r"[!-~]{1,200}")
+_VERSION = re.compile(r'"(\d{1,10})"')
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_PLACE = re.compile(r" at line \d+ column \d+$")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the headers and parameters of a request say."""
+
+    idempotency_key: str
+    expected_version: int | None
+    correlation_id: str
+    actor: Actor
+    traceparent: str | None
+    is_dry_run: bool
+
+
+async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> bytes:
+    """Return the body, read within its limits.
+
+    Raises:
+        Problem: too large, too slow, or not JSON by its headers.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > bytes_max:
+        raise _too_large(bytes_max)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > bytes_max:
+                    raise _too_large(bytes_max)
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise Problem("body-timeout", f"Send the body within {timeout_s:g} s.") from error
+    body = b"".join(chunks)
+    if body:
+        _require_json(request)
+    return body
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem("body-too-large", f"A body may have {bytes_max:,} bytes here.")
+
+
+def _require_json(request: Request) -> None:
+    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+    charset = parameters.partition("charset=")[2].strip(' "')
+    encoding = request.headers.get("content-encoding", "identity")
+    if kind.strip() not in _JSON or charset not in {"", "utf-8"} or encoding != "identity":
+        raise Problem(
+            "unsupported-media-type",
+            "Send Content-Type: application/json in UTF-8, not compressed.",
+        )
+
+
+def parse(body: bytes) -> Any:
+    """Return what the JSON says; two readers of it can never understand different things.
+
+    Raises:
+        Problem: not JSON, a key twice in one object, NaN, not UTF-8 (`malformed-json`).
+    """
+    try:
+        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        said = str(error)
+        if said.startswith("Detected duplicate key"):
+            place = _PLACE.search(said)
+            said = "an object has the same key twice" + (place.group() if place else "")
+        raise Problem("malformed-json", said) from error
+
+
+def order_id_of(text: str) -> str:
+    """Return the id as it is stored.
+
+    Raises:
+        Problem: it is not a UUID.
+    """
+    if _UUID.fullmatch(text) is None:
+        raise wrong_field("order_id", "must be a UUID")
+    return text.lower()
+
+
+def asked(request: Request) -> Asked:
+    """Return what headers and parameters say.
+
+    Raises:
+        Problem: one of them is malformed, and named.
+    """
+    headers = request.headers
+    key = headers.get("idempotency-key")
+    if key is None:
+        key = str(uuid.uuid4())
+    elif _KEY.fullmatch(key) is None:
+        raise wrong_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
+    correlation_id = headers.get("orders-correlation-id")
+    if correlation_id is None:
+        correlation_id = str(uuid.uuid4())
+    elif _NAME.fullmatch(correlation_id) is None:
+        raise wrong_field("Orders-Correlation-Id", "must be 1 to 200 visible ASCII characters")
+    traceparent = headers.get("traceparent")
+    if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is None:
+        traceparent = None  # W3C Trace Context: what cannot be parsed is ignored.
+    return Asked(
+        key,
+        _expected_version(headers.get("if-match")),
+        correlation_id,
+        _actor(headers.get("orders-actor")),
+        traceparent,
+        _is_dry_run(request),
+    )
+
+
+def _expected_version(if_match: str | None) -> int | None:
+    if if_match is None:
+        return None
+    found = _VERSION.fullmatch(if_match.strip())
+    if found is None:
+        raise wrong_field("If-Match", 'must be one version in quotes, for example "3"')
+    return int(found.group(1))
+
+
+def _actor(header: str | None) -> Actor:
+    """Read `kind:id`; a name alone is a user."""
+    if header is None:
+        return Actor("system", "anonymous")
+    if _NAME.fullmatch(header) is None:
+        raise wrong_field("Orders-Actor", "must be kind:id in visible ASCII, like user:jane")
+    kind, colon, name = header.partition(":")
+    return Actor(kind, name) if colon and kind and name else Actor("user", header)
+
+
+def _is_dry_run(request: Request) -> bool:
+    text = request.query_params.get("dry_run")
+    if text is None:
+        return False
+    if text not in _TRUTH:
+        raise wrong_field("dry_run", "must be true or false")
+    return _TRUTH[text]
