@@ -10,7 +10,6 @@ from eventlog.reader import LogReader
 from projectors.folding import Decoded, decode
 from runtime.settings import LogSettings, ProjectorSettings
 
-
 _RECORDS_MAX = 5_000
 _POLL_S = 0.05
 

@@ -9,6 +9,12 @@ from runtime.position import Position, PositionError, log_id
 
 HEADER = "Orders-Min-Position"
 
+CONTAINED = (
+    "string_agg(partition || ':' || next_offset || CASE WHEN error IS NULL THEN '' ELSE '!' END, "
+    "' ' ORDER BY partition) AS contained FROM orderlog.live_checkpoints"
+)
+"""Selects per projection one text: `partition:next_offset`, with `!` behind it when stuck."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -38,20 +44,13 @@ class Contained:
 
 
 def contained_sql(projection: str) -> str:
-    """Return a query of one row with one text, `contained`, for one of our projections' names.
-
-    The text has `partition:next_offset` per partition, with `!` behind it where it is stuck.
-    """
-    return (
-        "SELECT string_agg(partition || ':' || next_offset || "
-        "CASE WHEN error IS NULL THEN '' ELSE '!' END, ' ' ORDER BY partition) AS contained "
-        f"FROM orderlog.live_checkpoints WHERE projection = '{projection}'"
-    )
+    """Return a query of one row, `CONTAINED` of one of our projections; null: it has none."""
+    return f"SELECT {CONTAINED} WHERE projection = '{projection}'"
 
 
 @lru_cache(maxsize=1024)
 def contained(identity: Identity, text: str) -> Contained:
-    """Read the text of `contained_sql`."""
+    """Read the text of `CONTAINED`."""
     offsets: dict[int, int] = {}
     stuck = set()
     for entry in text.split():

@@ -101,11 +101,17 @@ async def _answer(_: Request, error: Exception) -> Response:
 
 async def _answer_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    return invalid([_wrong(found) for found in error.errors()]).response()
+    # FastAPI names first where the parameter was: in the path, the query or a header.
+    return wrong_parameters([{**found, "loc": found["loc"][1:]} for found in error.errors()]).response()
+
+
+def wrong_parameters(found: Sequence[Mapping[str, Any]]) -> Problem:
+    """Return the problem of what pydantic found wrong."""
+    return invalid([_wrong(one) for one in found])
 
 
 def _wrong(found: Mapping[str, Any]) -> tuple[str, str]:
-    field = ".".join(str(part) for part in found["loc"][1:])
+    field = ".".join(str(part) for part in found["loc"])
     if found["type"] == "extra_forbidden":
         return field, "there is no such parameter here"
     message: str = found["msg"]

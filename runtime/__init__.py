@@ -1,1 +1,1 @@
-"""What every process needs and no order knows: settings, telemetry, positions, the embedded stack."""
+"""What every process needs and no order knows: settings, telemetry, positions, embedded servers."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _FORMAT = 1
 _LOG_ID_BYTES = 4
 _OFFSET_MAX = 2**63 - 1
+_SEVEN_BITS = 0x7F
 
 
 class PositionError(ValueError):
@@ -16,8 +17,12 @@ class PositionError(ValueError):
 
 
 def log_id(cluster_id: str, topic_id: str) -> bytes:
-    """Name one topic of one cluster in four bytes, so that a foreign token is noticed."""
-    return hashlib.sha256(f"{cluster_id}/{topic_id}".encode()).digest()[:_LOG_ID_BYTES]
+    """Name one topic of one cluster in four bytes, so that a foreign token is noticed.
+
+    The first four bits are 0: so every token begins with `AQ` and is known at a glance.
+    """
+    digest = hashlib.sha256(f"{cluster_id}/{topic_id}".encode()).digest()
+    return bytes([digest[0] & 0x0F]) + digest[1:_LOG_ID_BYTES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class Position:
 
 def _varint(number: int) -> bytes:
     out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
+    while number > _SEVEN_BITS:
+        out.append(number & _SEVEN_BITS | 0x80)
         number >>= 7
     out.append(number)
     return bytes(out)
@@ -78,7 +83,7 @@ def _varint(number: int) -> bytes:
 def _read_varints(raw: bytes) -> list[int]:
     numbers, number, shift, is_open = [], 0, 0, False
     for byte in raw:
-        number |= (byte & 0x7F) << shift
+        number |= (byte & _SEVEN_BITS) << shift
         shift += 7
         is_open = bool(byte & 0x80)
         if number > _OFFSET_MAX:

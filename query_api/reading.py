@@ -1,0 +1,192 @@
+"""Rows together with the position they are at: one statement, so that neither outruns the other.
+
+A single statement sees one snapshot. Postgres takes it after the locks on the views, so a switch
+of generations is before it or after it, never in between.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from query_api import metrics
+from query_api.checkpoints import Checkpoints
+from query_api.database import Database, RowsMissing
+from query_api.positions import (
+    HEADER,
+    Contained,
+    Identity,
+    contained,
+    contained_sql,
+    wanted,
+)
+from query_api.problems import Problem
+from runtime.position import Position
+
+WAIT_MS_MAX = 10_000
+
+_IDENTITY = "SELECT cluster_id, topic, topic_id, partitions FROM orderlog.log_identity"
+_BUILDING = """
+SELECT EXISTS (SELECT FROM orderlog.generations WHERE projection = $1 AND state = 'building')
+"""
+_RETRY_AFTER_S = {"pending": 1, "rebuilding": 5, "parked": 30}
+_WHY = {
+    "pending": "the projectors have not come that far yet; ask again",
+    "rebuilding": "the read model is being rebuilt; ask again",
+    "parked": "an event before it cannot be applied, a person has to look: see /v1/projections",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A query on one read model; its rows have a first column that is never null."""
+
+    projection: str
+    sql: str
+
+
+def statement(projection: str, select: str, order_by: str = "") -> Statement:
+    """Make a statement of a query; `order_by` names columns of it as `r.name`."""
+    order = f" ORDER BY {order_by}" if order_by else ""
+    return Statement(
+        projection,
+        f"SELECT at.contained, r.* FROM ({contained_sql(projection)}) at "
+        f"LEFT JOIN LATERAL ({select}) r ON true{order}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request wants contained at least: a token or None, and for how long it waits."""
+
+    token: str | None
+    wait_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows, and what they contain."""
+
+    contained: Contained
+    rows: Sequence[asyncpg.Record]
+
+    def headers(self, partition: int | None = None) -> dict[str, str]:
+        """Return what every answer carries; `partition`: the only one that the rows are from."""
+        stuck = self.contained.stuck
+        is_parked = bool(stuck) if partition is None else partition in stuck
+        return {
+            "Orders-Position": self.contained.token,
+            "Orders-Freshness": "parked" if is_parked else "fresh",
+            "Cache-Control": "no-cache",
+        }
+
+
+class Reader:
+    """Asks the read models, and waits for them."""
+
+    def __init__(self, database: Database, checkpoints: Checkpoints, wait_ms_default: int) -> None:
+        self._database = database
+        self._checkpoints = checkpoints
+        self._wait_ms_default = wait_ms_default
+        self._known: Identity | None = None
+
+    async def read(self, query: Statement, *arguments: Any, asked: Asked) -> Answer:
+        """Return the rows once they contain what was asked for.
+
+        Raises:
+            Problem: `not-yet-projected` when they do not in time, and what `Database.fetch` and
+                `positions.wanted` raise.
+        """
+        identity = await self.identity()
+        if asked.token is None:
+            return await self._fetch(identity, query, arguments)
+        position = wanted(identity, asked.token)
+        wait_ms = self._wait_ms_default if asked.wait_ms is None else asked.wait_ms
+        deadline = time.monotonic() + wait_ms / 1000
+        answer = await self._fetch(identity, query, arguments)
+        while not answer.contained.position.contains(position):
+            left_s = deadline - time.monotonic()
+            with metrics.WAITING.track_inprogress():
+                is_there = await self._checkpoints.until(
+                    query.projection,
+                    lambda text: contained(identity, text).position.contains(position),
+                    left_s,
+                )
+            if not is_there:
+                raise await self._not_yet(query.projection, answer.contained, position)
+            answer = await self._fetch(identity, query, arguments)
+        return answer
+
+    async def rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Return the rows of a query on the control tables.
+
+        Raises:
+            Problem: see `Database.fetch`.
+        """
+        try:
+            return await self._database.fetch(sql, *arguments)
+        except RowsMissing as error:
+            raise schema_missing() from error
+
+    async def identity(self) -> Identity:
+        """Return which log the read models are built from; asked once, it never changes.
+
+        Raises:
+            Problem: `not-yet-projected`, no projector has run here yet; and see `rows`.
+        """
+        if self._known is None:
+            found = await self.rows(_IDENTITY)
+            if not found:
+                raise _never_projected("pending")
+            self._known = Identity.of(*found[0])
+        return self._known
+
+    async def _fetch(
+        self, identity: Identity, query: Statement, arguments: Sequence[Any]
+    ) -> Answer:
+        try:
+            rows = await self._database.fetch(query.sql, *arguments)
+        except RowsMissing as error:
+            raise _never_projected(await self._reason(query.projection)) from error
+        text = rows[0]["contained"]
+        if text is None:
+            raise _never_projected(await self._reason(query.projection))
+        return Answer(contained(identity, text), [] if rows[0][1] is None else rows)
+
+    async def _not_yet(self, projection: str, has: Contained, position: Position) -> Problem:
+        behind = {p for p, offset in position.offsets.items() if has.position.offsets[p] < offset}
+        reason = "parked" if behind & has.stuck else await self._reason(projection)
+        return _not_projected(
+            reason,
+            f"{projection} does not contain the position of {HEADER} yet: "
+            f"{_WHY[reason]}",
+            has.token,
+        )
+
+    async def _reason(self, projection: str) -> str:
+        rows = await self.rows(_BUILDING, projection)
+        return "rebuilding" if rows[0][0] else "pending"
+
+
+def schema_missing() -> Problem:
+    """Return the problem of a database without our tables."""
+    return Problem(
+        "schema-missing",
+        "the tables of orderlog are not there: run `orderlog migrate`",
+        retry_after_s=_RETRY_AFTER_S["pending"],
+    )
+
+
+def _never_projected(reason: str) -> Problem:
+    return _not_projected(
+        reason, "this read model was never built: start `orderlog project`; ask again", None
+    )
+
+
+def _not_projected(reason: str, detail: str, token: str | None) -> Problem:
+    more: Mapping[str, Any] = {"reason": reason} | ({"position": token} if token else {})
+    return Problem(
+        "not-yet-projected", detail, retry_after_s=_RETRY_AFTER_S[reason], more=more
+    )
