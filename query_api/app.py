@@ -1,22 +1,30 @@
 """The query API: its routes, what they are handed, and the process that serves them."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import asyncpg
+import structlog
+import uvloop
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from query_api import documentation, orders, problems, projections, reports, streams, timeline
+from query_api import problems
 from query_api.checkpoints import Checkpoints
-from query_api.database import Database, open_database
+from query_api.database import Database, SchemaMissing
 from query_api.metrics import Measured
-from query_api.process import serve
+from query_api.process import FAILED, INCOMPATIBLE, serve
 from query_api.reading import Reader
 from query_api.resources import Resources
+from query_api.routes import documentation, orders, projections, reports, streams, timeline
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
 from runtime.settings import DatabaseSettings, QuerySettings
+from runtime.telemetry import configure_logging
 
+_log = structlog.get_logger("orderlog.query")
+
+# In the order in which they are matched: a customer id may contain slashes.
 _ROUTERS = (
     streams.router,
     timeline.router,
@@ -24,44 +32,69 @@ _ROUTERS = (
     reports.router,
     projections.router,
 )
-"""In the order in which they are matched: a customer id may contain slashes."""
 
 
 def create_app(
     query: QuerySettings | None = None, database: DatabaseSettings | None = None
 ) -> FastAPI:
-    """Make the application; settings that are not given are read from the environment."""
+    """Make the application; settings that are not given are read from the environment.
+
+    Call `app.state.checkpoints.close()` when the process is to end: it ends the streams.
+    """
     query, database = query or QuerySettings(), database or DatabaseSettings()
+    source = Database(database, query)
+    checkpoints = Checkpoints(source)
+    reader = Reader(source, checkpoints, query.wait_ms_default)
+    following = Following(checkpoints, Streams(query.query_streams_max))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[Resources]:
+        async with source.opened(), checkpoints.running():
+            yield Resources(reader=reader, following=following)
+
     app = FastAPI(
         title="orderlog query API",
         version=orderlog_version(),
         description=documentation.DESCRIPTION,
-        lifespan=_lifespan(query, database),
+        lifespan=lifespan,
         redirect_slashes=False,
     )
+    app.state.checkpoints = checkpoints
     problems.install(app)
     app.add_middleware(Measured)
     # Plain routes first: the order that everyone asks for passes through the fewest hands.
-    app.router.routes.insert(0, Route("/v1/orders/{order_id}", orders.get_order, methods=["GET"]))
+    checks = projections.checks(source, reader, query.query_stale_after_ms)
+    plain = [Route("/v1/orders/{order_id}", orders.get_order), *health_routes("query", checks)]
+    app.router.routes[:0] = plain
     for router in _ROUTERS:
         app.include_router(router)
     documentation.install(app)
     return app
 
 
-def _lifespan(
-    query: QuerySettings, settings: DatabaseSettings
-) -> Callable[[FastAPI], AbstractAsyncContextManager[Resources]]:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[Resources]:
-        async with open_database(settings, query) as database:
-            checkpoints = Checkpoints(database)
-            async with checkpoints.running():
-                reader = Reader(database, checkpoints, query.wait_ms_default)
-                app.state.checkpoints = checkpoints
-                yield Resources(
-                    reader=reader,
-                    following=Following(checkpoints, Streams(query.query_streams_max)),
-                )
+def run() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
 
-    return lifespan
+    0: stopped in order. 1: the address is taken, or a setting is wrong. 4: the database is not
+    migrated, or the login may not read; the log line has the remedy. While Postgres is away the
+    process serves 503 and goes on trying.
+    """
+    configure_logging("query")
+    return uvloop.run(_main(QuerySettings(), DatabaseSettings()))
+
+
+async def _main(query: QuerySettings, database: DatabaseSettings) -> int:
+    source = Database(database, query)
+    try:
+        async with source.opened():
+            await source.check()
+    except SchemaMissing as error:
+        _log.error("incompatible", reason=str(error))
+        return INCOMPATIBLE
+    except ValueError as error:
+        _log.error("wrong_setting", setting="ORDERLOG_DATABASE_URL", reason=str(error))
+        return FAILED
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        _log.warning("postgres_not_reachable", reason=repr(error))
+    app = create_app(query, database)
+    return await serve(app, query.query_host, query.query_port, app.state.checkpoints.close)

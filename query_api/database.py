@@ -34,8 +34,10 @@ _BROKEN = (
     asyncpg.InternalServerError,
 )
 _NO_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
-_TABLES = "SELECT to_regclass('orderlog.live_checkpoints') IS NOT NULL AND " \
+_TABLES = (
+    "SELECT to_regclass('orderlog.live_checkpoints') IS NOT NULL AND "
     "to_regclass('orderlog.log_identity') IS NOT NULL"
+)
 
 
 class SchemaMissing(Exception):  # noqa: N818 - the name is the state
@@ -47,13 +49,29 @@ class RowsMissing(Exception):  # noqa: N818
 
 
 class Database:
-    """A pool of connections that can only read."""
+    """A pool of connections that can only read; use it within `opened`."""
 
-    def __init__(self, pool: Pool, settings: DatabaseSettings, query: QuerySettings) -> None:
-        self._pool = pool
+    _pool: Pool
+
+    def __init__(self, settings: DatabaseSettings, query: QuerySettings) -> None:
         self._settings = settings
         self._query = query
         self._deadline_s = query.query_statement_timeout_ms / 1000 + _DEADLINE_MARGIN_S
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Hold the pool. Nothing connects yet, so a process starts while Postgres is away."""
+        async with asyncpg.create_pool(
+            self._settings.database_url.get_secret_value(),
+            min_size=0,
+            max_size=self._settings.database_pool_max,
+            timeout=_CONNECT_S,
+            statement_cache_size=_STATEMENTS_MAX,
+            # Only single SELECTs run here: nothing is to be reset, and it takes a round trip.
+            reset=_nothing,
+            server_settings=self._server_settings(),
+        ) as self._pool:
+            yield
 
     async def fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """Run one statement; it is tried again on another connection when one has broken.
@@ -69,7 +87,10 @@ class Database:
                     return await connection.fetch(sql, *arguments, timeout=self._deadline_s)
             except _NO_SCHEMA as error:
                 raise RowsMissing(str(error)) from error
-            except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+            except (
+                asyncpg.InvalidParameterValueError,
+                asyncpg.InsufficientPrivilegeError,
+            ) as error:
                 raise Problem(
                     "schema-missing", str(_no_schema(error)), retry_after_s=_RETRY_AFTER_S
                 ) from error
@@ -92,7 +113,7 @@ class Database:
             self._settings.database_url.get_secret_value(),
             timeout=_CONNECT_S,
             command_timeout=self._deadline_s,
-            server_settings=server_settings(self._query),
+            server_settings=self._server_settings(),
         )
 
     async def check(self) -> None:
@@ -112,36 +133,16 @@ class Database:
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
             raise _no_schema(error) from error
 
-
-def server_settings(query: QuerySettings) -> dict[str, str]:
-    """Return what every connection begins with."""
-    return {
-        "role": ROLE,
-        "default_transaction_read_only": "on",
-        "application_name": "orderlog-query",
-        "statement_timeout": str(query.query_statement_timeout_ms),
-        "timezone": "UTC",
-        # Answers are a few rows; compiling a plan would take longer than they do.
-        "jit": "off",
-    }
-
-
-@asynccontextmanager
-async def open_database(
-    settings: DatabaseSettings, query: QuerySettings
-) -> AsyncIterator[Database]:
-    """Make the pool. Nothing connects yet, so a process starts while Postgres is away."""
-    async with asyncpg.create_pool(
-        settings.database_url.get_secret_value(),
-        min_size=0,
-        max_size=settings.database_pool_max,
-        timeout=_CONNECT_S,
-        statement_cache_size=_STATEMENTS_MAX,
-        # Only single SELECTs run here: there is nothing to reset, and asking costs a round trip.
-        reset=_nothing,
-        server_settings=server_settings(query),
-    ) as pool:
-        yield Database(pool, settings, query)
+    def _server_settings(self) -> dict[str, str]:
+        return {
+            "role": ROLE,
+            "default_transaction_read_only": "on",
+            "application_name": "orderlog-query",
+            "statement_timeout": str(self._query.query_statement_timeout_ms),
+            "timezone": "UTC",
+            # Answers are a few rows; compiling a plan would take longer than they do.
+            "jit": "off",
+        }
 
 
 async def _nothing(_: object) -> None:

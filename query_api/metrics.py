@@ -26,6 +26,7 @@ class Measured:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

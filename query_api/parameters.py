@@ -117,9 +117,7 @@ class CustomerOrders(Page):
 
     def filters(self) -> dict[str, Any]:
         """Return the filters that are set, by name."""
-        return self.model_dump(
-            exclude={"wait_ms", "limit", "cursor", "sort"}, exclude_none=True
-        )
+        return self.model_dump(exclude={"wait_ms", "limit", "cursor", "sort"}, exclude_none=True)
 
 
 class Orders(CustomerOrders):

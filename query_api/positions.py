@@ -62,7 +62,10 @@ def contained(identity: Identity, text: str) -> Contained:
 
 
 def of_offsets(
-    identity: Identity, offsets: Mapping[int, int], text: str = "", stuck: frozenset[int] = frozenset()
+    identity: Identity,
+    offsets: Mapping[int, int],
+    text: str = "",
+    stuck: frozenset[int] = frozenset(),
 ) -> Contained:
     """Make it from offsets per partition."""
     position = Position(identity.log_id, offsets)

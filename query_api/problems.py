@@ -102,7 +102,9 @@ async def _answer(_: Request, error: Exception) -> Response:
 async def _answer_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # FastAPI names first where the parameter was: in the path, the query or a header.
-    return wrong_parameters([{**found, "loc": found["loc"][1:]} for found in error.errors()]).response()
+    return wrong_parameters(
+        [{**found, "loc": found["loc"][1:]} for found in error.errors()]
+    ).response()
 
 
 def wrong_parameters(found: Sequence[Mapping[str, Any]]) -> Problem:
@@ -132,7 +134,7 @@ async def _answer_data(_: Request, error: Exception) -> Response:
 
 
 async def _answer_failure(_: Request, error: Exception) -> Response:
-    """The error itself is logged by the server; a client learns nothing of our insides."""
+    """Say that it was us; the server logs the error, a client learns nothing of our insides."""
     _log.error("request_failed", reason=repr(error))
     return Problem("internal-error", "this is a fault of the service; its log says more").response()
 

@@ -160,8 +160,7 @@ class Reader:
         reason = "parked" if behind & has.stuck else await self._reason(projection)
         return _not_projected(
             reason,
-            f"{projection} does not contain the position of {HEADER} yet: "
-            f"{_WHY[reason]}",
+            f"{projection} does not contain the position of {HEADER} yet: {_WHY[reason]}",
             has.token,
         )
 
@@ -187,6 +186,4 @@ def _never_projected(reason: str) -> Problem:
 
 def _not_projected(reason: str, detail: str, token: str | None) -> Problem:
     more: Mapping[str, Any] = {"reason": reason} | ({"position": token} if token else {})
-    return Problem(
-        "not-yet-projected", detail, retry_after_s=_RETRY_AFTER_S[reason], more=more
-    )
+    return Problem("not-yet-projected", detail, retry_after_s=_RETRY_AFTER_S[reason], more=more)

@@ -97,9 +97,7 @@ def _branch(conditions: Iterable[str], order: Order, known: int, is_continued: b
     """Select from the live orders; arguments are numbered after the first `known`."""
     clauses = list(conditions)
     if is_continued:
-        clauses.append(
-            f"({order.column}, order_id) {order.beyond} (${known + 1}, ${known + 2})"
-        )
+        clauses.append(f"({order.column}, order_id) {order.beyond} (${known + 1}, ${known + 2})")
         known += 2
     where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
     return (

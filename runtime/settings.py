@@ -64,6 +64,13 @@ class QuerySettings(_Settings):
     query_port: int = Field(8001, ge=0, le=65535)
     wait_ms_default: int = Field(2_000, ge=0, le=10_000)
     query_statement_timeout_ms: int = Field(10_000, ge=100, le=600_000)
+    query_streams_max: int = Field(256, ge=1, le=100_000, description="open at once, per process")
+    query_stale_after_ms: int = Field(
+        30_000,
+        ge=1_000,
+        le=86_400_000,
+        description="a projector that is silent for longer makes /readyz say no",
+    )
 
 
 class ProjectorSettings(_Settings):

@@ -10,13 +10,13 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from projectors.read_models import PROJECTIONS
-from query_api import documentation
 from query_api.database import Database, SchemaMissing
 from query_api.positions import Identity, of_offsets
 from query_api.problems import Problem
 from query_api.reading import Reader
 from query_api.resources import Once, ReaderOf
-from query_api.timeline import rfc3339
+from query_api.routes import documentation
+from query_api.routes.timeline import rfc3339
 from runtime.health import Checks
 
 router = APIRouter(tags=["operations"], dependencies=[Once])

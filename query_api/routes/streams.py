@@ -10,15 +10,16 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from query_api import documentation, parameters
-from query_api.orders import no_such_order, order_id_of
+from query_api import parameters
 from query_api.parameters import AtLeast
 from query_api.positions import Identity, contained, of_offsets, wanted
 from query_api.problems import invalid
 from query_api.reading import Asked, Reader, statement
 from query_api.resources import FollowingOf, Once, ReaderOf
+from query_api.routes import documentation
+from query_api.routes.orders import no_such_order, order_id_of
+from query_api.routes.timeline import COLUMNS, EVENTS_OF_ORDER, OrderPath, entry
 from query_api.sse import Look, frame
-from query_api.timeline import COLUMNS, EVENTS_OF_ORDER, OrderPath, entry
 
 router = APIRouter(tags=["streams"], dependencies=[Once])
 

@@ -1,18 +1,19 @@
 """What happened to an order: every event, decoded, with its provenance."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
+import asyncpg
 import orjson
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
-from query_api import cursors, documentation, parameters
-from query_api.orders import no_such_order, order_id_of
+from query_api import cursors, parameters
 from query_api.parameters import AtLeast
 from query_api.reading import Asked, statement
 from query_api.resources import Once, ReaderOf
+from query_api.routes import documentation
+from query_api.routes.orders import no_such_order, order_id_of
 
 router = APIRouter(tags=["history"], dependencies=[Once])
 
@@ -57,7 +58,7 @@ async def get_timeline(
     return Response(orjson.dumps(body), headers=headers, media_type="application/json")
 
 
-def entry(row: Mapping[str, Any]) -> dict[str, Any]:
+def entry(row: asyncpg.Record) -> dict[str, Any]:
     """Return one event as timelines and streams show it, ready for orjson."""
     return {
         "event_id": str(row["event_id"]),

@@ -8,12 +8,13 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from query_api import documentation, pages, parameters, selections
+from query_api import pages, parameters, selections
 from query_api.parameters import AtLeast, CustomerPath
 from query_api.positions import HEADER
 from query_api.problems import Problem, invalid, wrong_parameters
 from query_api.reading import Asked, Reader, statement
 from query_api.resources import Once, ReaderOf, refuse_repeated
+from query_api.routes import documentation
 
 router = APIRouter(tags=["orders"], dependencies=[Once])
 

@@ -6,12 +6,13 @@ import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from query_api import documentation, parameters
-from query_api.orders import no_such_customer
+from query_api import parameters
 from query_api.parameters import AtLeast, CustomerPath
 from query_api.problems import invalid
 from query_api.reading import Answer, Asked, statement
 from query_api.resources import Once, ReaderOf
+from query_api.routes import documentation
+from query_api.routes.orders import no_such_customer
 
 router = APIRouter(tags=["reports"], dependencies=[Once])
 

@@ -1,0 +1,63 @@
+"""An ASGI application as a process: signals, a graceful end, an exit code."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+DONE = 0
+FAILED = 1
+INCOMPATIBLE = 4
+
+_DRAIN_S = 10
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the event loop; uvicorn would raise them again after the end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
+def server(app: ASGIApp, host: str, port: int) -> Server:
+    """Make the server; `server.should_exit = True` ends it once requests are answered."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
+    )
+
+
+async def serve(app: ASGIApp, host: str, port: int, on_stop: Callable[[], None]) -> int:
+    """Serve until SIGTERM or SIGINT; `on_stop` is called first, to end what would not end.
+
+    Returns the exit code: 0, or 1 when the address cannot be had.
+    """
+    serving = server(app, host, port)
+
+    def stop() -> None:
+        on_stop()
+        serving.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await serving.serve()
+    except SystemExit:  # uvicorn's way to say that it cannot listen; it has logged why.
+        return FAILED
+    return DONE if serving.started else FAILED
