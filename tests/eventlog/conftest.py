@@ -1,0 +1,76 @@
+"""Submissions, and partitions over a log in memory."""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from domain.commands import OrderCommand, PlaceOrder
+from domain.decide import DECIDER
+from domain.values import Actor, Line
+from eventlog.log import EventLog
+from eventlog.memory import MemoryLog
+from eventlog.ownership import Partitions
+from eventlog.submission import Submission
+from runtime.settings import LogSettings
+
+ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
+READY_S = 20
+
+
+@pytest.fixture(scope="session")
+def placing() -> PlaceOrder:
+    return PlaceOrder("c-1", "EUR", (Line("A-1", 2, 1299),))
+
+
+@pytest.fixture(scope="session")
+def order_id() -> str:
+    return ORDER
+
+
+@pytest.fixture(scope="session")
+def submit_of() -> Callable[..., Submission]:
+    """Answer `submit_of(command, key=, order_id=, …)`: a submission of that command."""
+
+    def make(
+        command: OrderCommand, key: str | None = None, order_id: str = ORDER, **more
+    ) -> Submission:
+        return Submission(
+            order_id=order_id,
+            command=command,
+            command_name=type(command).__name__,
+            command_id=key or str(uuid.uuid4()),
+            fingerprint=hashlib.sha256(repr(command).encode()).digest(),
+            expected_version=more.pop("expected_version", None),
+            occurred_at_us=None,
+            correlation_id="corr",
+            causation_id="cause",
+            actor=Actor("user", "u-1"),
+            tenant_id="default",
+            **more,
+        )
+
+    return make
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def log(request: pytest.FixtureRequest) -> EventLog:
+    """The port, both ways."""
+    return MemoryLog() if request.param == "memory" else request.getfixturevalue("kafka_log")
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable:
+    """Answer `async with opened(log, **settings) as partitions`: served and ready."""
+
+    @asynccontextmanager
+    async def open_partitions(log: EventLog, **settings) -> AsyncIterator[Partitions]:
+        async with await Partitions.open(
+            log, DECIDER, settings=LogSettings(**settings), node="test"
+        ) as partitions:
+            await partitions.wait_ready(READY_S)
+            yield partitions
+
+    return open_partitions
