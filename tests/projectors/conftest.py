@@ -94,7 +94,7 @@ class Histories:
 
     def _command(self, orders_max: int) -> tuple[int, list[Record]]:
         rng = self.rng
-        if len(self._orders) < orders_max and rng.random() < 0.3 or not self._orders:
+        if (len(self._orders) < orders_max and rng.random() < 0.3) or not self._orders:
             order_id, command = str(uuid.UUID(int=rng.getrandbits(128), version=4)), place(rng)
         else:
             order_id, command = rng.choice(list(self._orders)), some(rng)
@@ -176,8 +176,7 @@ def pure(projection: Projection, decoded: list[folding.Decoded]) -> list[tuple]:
 def expected() -> Callable:
     """Answer `expected(decoded batches)`: per projection its rows, sorted."""
     return lambda decoded: {
-        name: sorted(pure(projection, decoded), key=str)
-        for name, projection in PROJECTIONS.items()
+        name: sorted(pure(projection, decoded), key=str) for name, projection in PROJECTIONS.items()
     }
 
 

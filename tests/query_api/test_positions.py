@@ -172,7 +172,9 @@ async def test_what_stands_still_is_not_called_fresh(api, shop):
     ] == partition:
         other = shop.place()
         await shop.project()
-    await shop.execute("UPDATE orderlog.checkpoints SET error = 'x' WHERE partition = $1", partition)
+    await shop.execute(
+        "UPDATE orderlog.checkpoints SET error = 'x' WHERE partition = $1", partition
+    )
 
     for path, freshness in [
         (f"/v1/orders/{stuck}", "parked"),

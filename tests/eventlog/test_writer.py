@@ -1,0 +1,305 @@
+"""The owner of a partition: what it answers, and what it never does."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from domain.commands import Accept, AddNote, PlaceOrder
+from domain.decide import DECIDER
+from domain.errors import NoSuchOrder, OrderExists, Rejected
+from domain.values import Line
+from eventlog import codec
+from eventlog.log import Record
+from eventlog.memory import Fault, MemoryLog
+from eventlog.ownership import Partitions
+from eventlog.partitioner import partition_of
+from eventlog.submission import (
+    CommandTooLarge,
+    KeyReused,
+    Overloaded,
+    PartitionHalted,
+    VersionMismatch,
+)
+from runtime.settings import LogSettings
+
+
+def events(log: MemoryLog) -> list:
+    return [
+        codec.decode(record)
+        for partition in range(4)
+        for record in log.records(partition)
+        if codec.is_event(record.key)
+    ]
+
+
+async def test_the_same_key_twenty_times_at_once_appends_once(
+    log, opened, submit_of, placing, order_id
+):
+    async with opened(log) as partitions:
+        outcomes = await asyncio.gather(
+            *(partitions.submit(submit_of(placing, "same")) for _ in range(20))
+        )
+
+        assert sorted(outcome.replayed for outcome in outcomes) == [False] + [True] * 19
+        assert len({outcome.events for outcome in outcomes}) == 1
+        assert {outcome.version for outcome in outcomes} == {1}
+        partition = partition_of(order_id, 4)
+        async with asyncio.timeout(10):  # The markers are written after the commit is answered.
+            while (end := await log.end(partition)) < outcomes[0].next_offset:
+                await asyncio.sleep(0.01)
+        found = [
+            record
+            async for batch in log.read(partition, 0, end)
+            for record in batch.records
+            if codec.is_event(record.key)
+        ]
+        assert len(found) == 1
+
+
+async def test_an_answer_survives_its_owner(log, opened, submit_of, placing):
+    async with opened(log) as partitions:
+        first = await partitions.submit(submit_of(placing, "k"))
+    async with opened(log) as partitions:
+        again = await partitions.submit(submit_of(placing, "k"))
+
+    assert again.replayed
+    assert (again.events, again.version) == (first.events, first.version)
+
+
+async def test_the_position_of_an_answer_contains_its_events(log, opened, submit_of, placing):
+    async with opened(log) as partitions:
+        outcome = await partitions.submit(submit_of(placing))
+        found = [
+            codec.decode(record)
+            async for batch in log.read(outcome.partition, 0, outcome.next_offset)
+            for record in batch.records
+            if codec.is_event(record.key)
+        ]
+
+    assert [recorded.event_id for recorded in found] == [outcome.events[0].event_id]
+    assert found[0].offset == outcome.next_offset - 1
+
+
+async def test_a_key_of_another_request_is_refused(opened, submit_of, placing):
+    other = PlaceOrder("c-2", "EUR", placing.lines)
+    async with opened(MemoryLog()) as partitions:
+        await partitions.submit(submit_of(placing, "k"))
+        with pytest.raises(KeyReused):
+            await partitions.submit(submit_of(other, "k"))
+
+
+async def test_an_unexpected_version_names_what_was_missed(opened, submit_of, placing):
+    async with opened(MemoryLog()) as partitions:
+        await partitions.submit(submit_of(placing))
+        await partitions.submit(submit_of(AddNote("n-1", "a"), expected_version=1))
+        with pytest.raises(VersionMismatch) as caught:
+            await partitions.submit(submit_of(Accept(), expected_version=1))
+
+    assert caught.value.current_version == 2
+    assert [(missed.type, missed.version) for missed in caught.value.missed] == [("NoteAdded", 2)]
+
+
+async def test_refusals_are_the_commands_own_and_append_nothing(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        with pytest.raises(NoSuchOrder):
+            await partitions.submit(submit_of(Accept()))
+        await partitions.submit(submit_of(placing))
+        with pytest.raises(OrderExists):
+            await partitions.submit(submit_of(placing))
+        with pytest.raises(Rejected, match=r"ISO 4217|already|at least") as caught:
+            await partitions.submit(submit_of(PlaceOrder("c", "EUR", ()), order_id="other"))
+
+    assert caught.value.rule == "lines-missing"
+    assert [recorded.type for recorded in events(log)] == ["OrderPlaced"]
+
+
+async def test_a_dry_run_answers_and_changes_nothing(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        tried = await partitions.submit(submit_of(placing, "k", is_dry_run=True))
+        done = await partitions.submit(submit_of(placing, "k"))
+
+    assert (tried.version, tried.events[0].type) == (1, "OrderPlaced")
+    assert not done.replayed
+    assert len(events(log)) == 1
+
+
+async def test_commands_of_a_group_see_each_other_and_share_a_transaction(
+    opened, submit_of, placing
+):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        writer = partitions.writers[partition_of(submit_of(placing).order_id, 4)]
+        before = writer.counts.transactions
+        placed, accepted, noted = await asyncio.gather(
+            partitions.submit(submit_of(placing)),
+            partitions.submit(submit_of(Accept())),
+            partitions.submit(submit_of(AddNote("n", "x"))),
+        )
+
+    assert [placed.version, accepted.version, noted.version] == [1, 2, 3]
+    assert writer.counts.transactions == before + 1
+    chain = [(recorded.prev_hash, codec.event_hash(recorded.value)) for recorded in events(log)]
+    assert chain[0][0] == codec.FIRST_PREV_HASH
+    assert [before for before, _ in chain[1:]] == [own for _, own in chain[:-1]]
+
+
+async def test_a_refusal_waits_for_the_neighbour_it_rests_on(opened, submit_of, placing):
+    """The second order is refused because of the first, whose commit is lost."""
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        faults = iter([Fault.LOST])
+        log.faults = lambda _: next(faults, Fault.NONE)
+        other = PlaceOrder("c-2", "USD", placing.lines)
+        first, second = await asyncio.gather(
+            partitions.submit(submit_of(placing, "a")),
+            partitions.submit(submit_of(other, "b")),
+            return_exceptions=True,
+        )
+
+    assert first.version == 1
+    assert isinstance(second, OrderExists)
+    assert len(events(log)) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST, Fault.ANSWER_LOST, Fault.LATE])
+async def test_every_doubt_is_settled_from_the_log(opened, submit_of, placing, fault):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        faults = iter([fault])
+        log.faults = lambda _: next(faults, Fault.NONE)
+        outcome = await partitions.submit(submit_of(placing, "k"))
+        again = await partitions.submit(submit_of(placing, "k"))
+        writer = partitions.writers[outcome.partition]
+
+    assert (outcome.version, outcome.replayed) == (1, False)
+    assert again.replayed
+    assert [recorded.event_id for recorded in events(log)] == [outcome.events[0].event_id]
+    assert (writer.counts.doubts, writer.counts.acquisitions) == (1, 2)
+
+
+async def test_the_first_record_of_an_owner_marks_the_takeover(opened):
+    log = MemoryLog()
+    async with opened(log):
+        pass
+    async with opened(log):
+        pass
+
+    found = log.records(0)
+    assert [record.key for record in found] == [b"owner/0"] * 2
+    assert [codec.ownership_epoch(record) for record in found] == [1, 2]
+
+
+async def test_a_refusal_after_a_long_silence_proves_ownership_first(opened, submit_of):
+    """An owner that was fenced meanwhile must not answer from what it remembers."""
+    log = MemoryLog()
+    async with opened(log, transaction_timeout_ms=1000) as partitions:
+        writer = partitions.writers[partition_of(submit_of(Accept()).order_id, 4)]
+        writer._confirmed_at = float("-inf")
+        before = len(log.records(writer.partition))
+        with pytest.raises(NoSuchOrder):
+            await partitions.submit(submit_of(Accept()))
+
+    added = log.records(writer.partition)[before:]
+    assert [record.key for record in added] == [b"owner/%d" % writer.partition]
+
+
+async def test_an_owner_that_lost_its_partition_answers_from_the_log(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log) as old:
+        async with opened(log) as new:
+            placed = await new.submit(submit_of(placing, "k"))
+        again = await old.submit(submit_of(placing, "k"))
+
+    assert again.events == placed.events
+    assert len(events(log)) == 1
+
+
+async def test_a_full_queue_is_said_at_once(opened, submit_of, placing):
+    async with opened(MemoryLog(), queue_commands_max=2) as partitions:
+        outcomes = await asyncio.gather(
+            *(partitions.submit(submit_of(placing, f"k{n}")) for n in range(5)),
+            return_exceptions=True,
+        )
+
+    assert [type(outcome) for outcome in outcomes[2:]] == [Overloaded] * 3
+    assert outcomes[0].version == 1
+
+
+async def test_a_command_that_is_too_large_fails_alone(opened, submit_of, placing):
+    large = PlaceOrder("c-1", "EUR", tuple(Line("S" * 90, 1, 1) for _ in range(50)))
+    log = MemoryLog()
+    async with opened(log, group_bytes_max=2_000) as partitions:
+        good, bad = await asyncio.gather(
+            partitions.submit(submit_of(placing)),
+            partitions.submit(submit_of(large, order_id="0193a5c0-0000-7000-8000-000000000009")),
+            return_exceptions=True,
+        )
+
+    assert good.version == 1
+    assert isinstance(bad, CommandTooLarge)
+    assert len(events(log)) == 1
+
+
+async def test_a_group_that_is_too_large_is_spread_over_transactions(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log, group_bytes_max=1_500) as partitions:
+        await partitions.submit(submit_of(placing))
+        outcomes = await asyncio.gather(
+            *(partitions.submit(submit_of(AddNote(f"n{n}", "x" * 200))) for n in range(20))
+        )
+
+    assert [outcome.version for outcome in outcomes] == list(range(2, 22))
+
+
+async def test_a_client_that_leaves_does_not_cancel_the_commit(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        waiting = asyncio.create_task(partitions.submit(submit_of(placing, "k")))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        again = await partitions.submit(submit_of(placing, "k"))
+
+    assert again.replayed
+    assert len(events(log)) == 1
+
+
+async def test_closing_commits_what_is_queued(opened, submit_of, placing):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        waiting = asyncio.create_task(partitions.submit(submit_of(placing)))
+        await asyncio.sleep(0)
+
+    assert (await waiting).version == 1
+    assert len(events(log)) == 1
+
+
+@pytest.mark.parametrize("plant", ["gap", "bytes", "future"])
+async def test_a_log_that_contradicts_itself_halts_the_partition(
+    opened, submit_of, placing, plant, order_id
+):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        outcome = await partitions.submit(submit_of(placing))
+    (record,) = [r for r in log.records(outcome.partition) if codec.is_event(r.key)]
+    planted = {
+        "gap": Record(codec.event_key(order_id, 1), record.value),
+        "bytes": Record(b"foreign", b"\xff\xff"),
+        "future": Record(codec.event_key(order_id, 2), b""),
+    }[plant]
+    log.commit(outcome.partition, [planted])
+
+    async with (
+        await Partitions.open(log, DECIDER, settings=LogSettings(), node="test") as partitions,
+        asyncio.timeout(10),
+    ):
+        while not partitions.health()[outcome.partition].startswith("halted"):
+            await asyncio.sleep(0.001)
+        with pytest.raises(PartitionHalted, match=str(outcome.partition)):
+            await partitions.submit(submit_of(Accept()))
+        healthy = [state for p, state in partitions.health().items() if p != outcome.partition]
+        assert healthy == ["serving"] * 3, "the other partitions go on"
