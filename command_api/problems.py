@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from command_api.fields import SAID
@@ -142,8 +143,14 @@ def invalid(error: ValidationError, prefix: Sequence[str | int] = ()) -> Problem
     entries = [
         {"field": _path((*prefix, *_known(one["loc"], one["type"]))), "message": _message(one)}
         for one in found[:_ERRORS_MAX]
+        if one["type"] != "too_short" or not _has_wrong_part(one["loc"], found)
     ]
     return wrong(*entries)
+
+
+def _has_wrong_part(location: Sequence[str | int], found: Sequence[ErrorDetails]) -> bool:
+    """Tell whether an array is only too short because what is in it is wrong."""
+    return any(other["loc"][:-1][: len(location)] == location for other in found)
 
 
 def wrong_field(field: str, message: str) -> Problem:

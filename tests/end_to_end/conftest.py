@@ -82,7 +82,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         ).stdout
         variables = dict(line.split("=", 1) for line in printed.splitlines())
         unquoted = {name: value.strip("'\"") for name, value in variables.items()}
-        yield Stack(data_dir, {**os.environ, **unquoted})
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        yield Stack(data_dir, {**os.environ, **unquoted, "PATH": path})
     finally:
         subprocess.run([*base, "down", "--data-dir", str(data_dir)], check=True, timeout=READY_S)
 

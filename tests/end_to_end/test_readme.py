@@ -54,6 +54,8 @@ def test_the_tour_works_as_printed(stack):
         "http://127.0.0.1:8001": stack.query_url,
     }
     for command, expected in shown:
+        if command.startswith(". .venv"):
+            continue
         line = command.replace("orderlog status", f"orderlog status --data-dir {stack.data_dir}")
         for printed, real in replaced.items():
             line = line.replace(printed, real)

@@ -110,7 +110,7 @@ async def test_a_broker_that_is_away_is_said_in_time(log_settings):
         }
     )
     async with asyncio.timeout(20), KafkaLog(nowhere) as log:
-        with pytest.raises(LogUnavailable, match="127.0.0.1:1"):
+        with pytest.raises(LogUnavailable, match=r"127\.0\.0\.1:1"):
             await log.identity()
         with pytest.raises(LogUnavailable):
             await log.open_appender(0)

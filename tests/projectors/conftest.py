@@ -18,6 +18,7 @@ from eventlog import codec
 from eventlog.log import Batch, Record, StoredRecord
 from eventlog.partitioner import partition_of
 from projectors import database, folding, generations
+from projectors.engine import document_row
 from projectors.kinds import Append, Fold, Projection
 from projectors.read_models import PROJECTIONS
 from runtime.settings import DatabaseSettings
@@ -161,8 +162,6 @@ def pure(projection: Projection, decoded: list[folding.Decoded]) -> list[tuple]:
         folding.fold(projection, documents, records)
         for recorded in records:
             partitions[recorded.order_id] = recorded.partition
-        from projectors.engine import document_row
-
         return [
             document_row(projection, document, partitions[order_id])
             for order_id, document in documents.items()

@@ -5,8 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 
+from eventlog.log import IntegrityError
 from projectors import checkpoints, folding
 from projectors.checkpoints import CheckpointTaken, GenerationChanged
+from projectors.database import connect
 from projectors.engine import Engine, Move
 from projectors.read_models import PROJECTIONS
 
@@ -104,8 +106,6 @@ async def test_a_failure_after_the_rows_rolls_back_rows_and_checkpoint(
 async def test_of_two_writers_one_wins_and_the_other_writes_nothing(
     connection, database_settings, served, histories, expected
 ):
-    from projectors.database import connect
-
     decoded = [folding.decode(batch) for batch in histories(3).batches(60)]
     rival = await connect(database_settings)
     losses = 0
@@ -141,8 +141,6 @@ async def test_a_generation_that_is_not_live_any_more_is_not_written(connection,
 
 
 async def test_an_event_that_does_not_follow_is_refused(connection, histories):
-    from eventlog.log import IntegrityError
-
     decoded = [folding.decode(batch) for batch in histories(5).batches(60)]
     move = next(m for m in moves(decoded, dict.fromkeys(range(4), 0)) if len(m.records) > 1)
     engine = Engine(PROJECTIONS["orders"], 1)

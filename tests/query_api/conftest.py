@@ -217,6 +217,14 @@ async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
+async def owner(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Acts as an operator."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
 async def shop(connection) -> Shop:
     await connection.execute(
         "INSERT INTO orderlog.log_identity (cluster_id, topic, topic_id, partitions) "

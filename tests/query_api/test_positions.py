@@ -97,14 +97,14 @@ async def test_a_lost_notification_costs_a_moment(api, shop, monkeypatch):
     assert (await request).status_code == 200
 
 
-async def test_the_listening_connection_comes_back(api, shop, connection, postgres_url):
+async def test_the_listening_connection_comes_back(api, shop, owner):
     """An operator ends all connections of the query role; those who wait are answered still."""
     order_id = shop.place()
     request = asyncio.create_task(
         api.get(f"/v1/orders/{order_id}", {HEADER: shop.token()}, wait_ms=10_000)
     )
     await is_waiting(api)
-    ended = await connection.fetchval(
+    ended = await owner.fetchval(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
         "WHERE application_name = 'orderlog-query' AND datname = current_database()"
     )
