@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN_OPTIONS ?=
 PYTEST_OPTIONS ?=
 
-.PHONY: help run test check proto format clean
+.PHONY: help run test check measure proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
 	$(BIN)/lint-imports
 	$(BIN)/buf lint proto
 	$(BIN)/python -m pytest -q tests/test_tidy.py
+
+measure: $(STAMP)  ## Measure the README's figures on a stack of their own.
+	@$(BIN)/python benchmarks/measure.py
 
 proto: $(STAMP)  ## Generate the Protobuf code again.
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \

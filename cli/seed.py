@@ -155,6 +155,7 @@ def _described(survey: Survey, sent: Sent, reckoning: Reckoning) -> dict[str, An
         "commands": sent.commands,
         "repeated_batches": sent.repeats,
         "refused": sent.refused,
+        "seconds": round(sent.seconds, 3),
         "refusals": [asdict(refusal) for refusal in sent.refusals],
         "reconciliation": reckoning.to_json(),
     }

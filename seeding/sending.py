@@ -52,7 +52,7 @@ class Sent:
     """What became of the orders: those that are placed, by id; the rest was refused.
 
     An order is replayed when it had been placed before. `repeats` counts batches that were sent
-    once more.
+    once more, `seconds` is how long sending took.
     """
 
     orders: dict[str, Expected] = field(default_factory=dict)
@@ -62,6 +62,7 @@ class Sent:
     refused: int = 0
     refusals: list[RefusedCommand] = field(default_factory=list)
     position: Position | None = None
+    seconds: float = 0.0
 
     def contain(self, token: str) -> None:
         """Move the position on to where this answer is contained too."""
@@ -96,6 +97,7 @@ class Sender:
         Raises:
             SendingFailed: no use in going on now. Sending the same orders again continues.
         """
+        started = monotonic()
         batches = _batches(orders, self._batch_commands())
         workers = [
             asyncio.create_task(self._work(batches)) for _ in range(self._options.concurrency)
@@ -106,6 +108,7 @@ class Sender:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+        self._sent.seconds = monotonic() - started
         return self._sent
 
     def _batch_commands(self) -> int:

@@ -198,7 +198,7 @@ async def serving(database_url: str, **settings) -> AsyncIterator[Api]:
 @pytest.fixture
 def serve(database_url: str) -> Callable:
     """Answer `serve(**settings)`: the API as an async context manager."""
-    return lambda **settings: serving(database_url, **settings)
+    return lambda url=database_url, **settings: serving(url, **settings)
 
 
 @pytest.fixture

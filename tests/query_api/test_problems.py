@@ -115,9 +115,7 @@ async def test_a_lone_surrogate_is_not_found(api, rest):
 
 
 async def test_days_in_the_wrong_order_are_refused(api):
-    problem = await api.problem(
-        "/v1/reports/revenue", **{"from": "2026-11-24", "to": "2026-11-23"}
-    )
+    problem = await api.problem("/v1/reports/revenue", **{"from": "2026-11-24", "to": "2026-11-23"})
 
     assert problem["errors"] == [{"field": "to", "message": "must not be before `from`"}]
 
