@@ -171,13 +171,12 @@ async def _first(events, order_id: str, token: str) -> dict:
 
 
 async def test_streams_are_bounded_and_places_are_given_back(serve, shop):
-    async with serve(query_streams_max=2) as api:
+    async with serve(query_streams_max=2) as api, api.client.stream("GET", "/v1/stream"):
         async with api.client.stream("GET", "/v1/stream"):
-            async with api.client.stream("GET", "/v1/stream"):
-                problem = await api.problem("/v1/stream")
-            async with asyncio.timeout(10):
-                while (await _status(api)) != 200:
-                    await asyncio.sleep(0.01)
+            problem = await api.problem("/v1/stream")
+        async with asyncio.timeout(10):
+            while (await _status(api)) != 200:
+                await asyncio.sleep(0.01)
 
     assert (problem["status"], problem["code"]) == (503, "too-many-streams")
 
