@@ -26,6 +26,8 @@ _DEADLINE_MARGIN_S = 5
 _BROKEN = (
     OSError,
     asyncpg.InterfaceError,
+    # A connection that the server ended while it was idle (asyncpg 0.31).
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -101,6 +103,8 @@ class Database:
             except _BROKEN as error:
                 if attempt == _ATTEMPTS or isinstance(error, asyncpg.TooManyConnectionsError):
                     raise _unavailable(error) from error
+                # What ended one connection has mostly ended all: the next attempt gets a new one.
+                await self._pool.expire_connections()
         raise AssertionError  # The last attempt returned or raised.
 
     async def connect(self) -> Connection:

@@ -1,8 +1,10 @@
 """What the query API counts, for Prometheus, per route template."""
 
 import time
+from collections.abc import Iterable
 
 from prometheus_client import Gauge, Histogram
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.telemetry import LATENCY_BUCKETS_S
@@ -22,8 +24,10 @@ _FAILED = 500
 class Measured:
     """Observes every HTTP request, once."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, plain: Iterable[Route]) -> None:
         self._app = app
+        # FastAPI says which route it took, Starlette only which endpoint.
+        self._templates = {route.endpoint: route.path for route in plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
@@ -37,18 +41,18 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _observe(scope, status, began)
+                self._observe(scope, status, began)
             await send(message)
 
         try:
             await self._app(scope, receive, observed)
         except Exception:
             if not status:
-                _observe(scope, _FAILED, began)
+                self._observe(scope, _FAILED, began)
             raise
 
-
-def _observe(scope: Scope, status: int, began: float) -> None:
-    # Paths that no route has are one entry: clients must not be able to make up labels.
-    route = getattr(scope.get("route"), "path", "none")
-    SECONDS.labels(route, status).observe(time.perf_counter() - began)
+    def _observe(self, scope: Scope, status: int, began: float) -> None:
+        # Paths that no route has are one entry: clients must not be able to make up labels.
+        template = self._templates.get(scope.get("endpoint"), "none")
+        route = getattr(scope.get("route"), "path", template)
+        SECONDS.labels(route, status).observe(time.perf_counter() - began)

@@ -140,9 +140,8 @@ async def test_nothing_can_be_written(database_url, shop):
     delete = "DELETE FROM read_models.orders"
     async with database.opened():
         connection = await database.connect()
-        for statement in (insert, delete, "CREATE TABLE read_models.x (y int)"):
-            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-                await connection.execute(statement)
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await connection.execute("CREATE TABLE read_models.x (y int)")
         await connection.execute("SET default_transaction_read_only = off")
         for statement in (insert, delete, "CREATE TABLE read_models.x (y int)"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
