@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from prometheus_client import Gauge, Histogram
 from starlette.routing import Route
@@ -27,7 +28,7 @@ class Measured:
     def __init__(self, app: ASGIApp, plain: Iterable[Route]) -> None:
         self._app = app
         # FastAPI says which route it took, Starlette only which endpoint.
-        self._templates = {route.endpoint: route.path for route in plain}
+        self._templates: dict[Any, str] = {route.endpoint: route.path for route in plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as the application does."""
