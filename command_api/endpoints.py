@@ -20,7 +20,7 @@ from starlette.routing import Route
 from command_api import metrics
 from command_api.bodies import BATCH_ITEM, COMMANDS, BatchItem, Body, PlaceOrder, kebab
 from command_api.problems import Problem, invalid, problem_of, wrong_field
-from command_api.reading import Asked, asked, order_id_of, parse, read_body
+from command_api.reading import KEY_MAX, Asked, asked, order_id_of, parse, read_body
 from command_api.submissions import submission
 from eventlog.ownership import Partitions
 from eventlog.submission import Outcome, Submission
@@ -77,6 +77,7 @@ class Commands:
             raise wrong_field(
                 "(body)", f"must have at most {self._settings.batch_commands_max} commands"
             )
+        _require_batch_headers(given, len(items))
         results = await asyncio.gather(
             *(self._one(request, item, given, number) for number, item in enumerate(items))
         )
@@ -160,6 +161,17 @@ def _validated(model: type[Body], raw: bytes) -> Body:
     return model.model_validate_json(raw)
 
 
+def _require_batch_headers(given: Asked, commands: int) -> None:
+    """Refuse what a batch would have to ignore, or to cut off."""
+    if given.expected_version is not None:
+        raise wrong_field("If-Match", "must be left out; commands have their expected_version")
+    room = KEY_MAX - len(f"/{commands - 1}")
+    if len(given.idempotency_key) > room:
+        raise wrong_field(
+            "Idempotency-Key", f"must have at most {room} characters for a batch of {commands}"
+        )
+
+
 def _items(request: Request, raw: bytes) -> list[Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     items = list(_lines(raw)) if kind in _NDJSON else parse(raw)
@@ -169,9 +181,9 @@ def _items(request: Request, raw: bytes) -> list[Any]:
 
 
 def _lines(raw: bytes) -> Iterator[Any]:
-    for line in raw.splitlines():
+    for number, line in enumerate(raw.splitlines(), 1):
         if line.strip():
-            yield parse(line)
+            yield parse(line, number)
 
 
 def _item_body(item: BatchItem) -> Body:

@@ -1,9 +1,10 @@
 """The kinds of field that bodies are made of: strict, bounded, and said in words when wrong."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from domain.currencies import EXPONENTS
 from domain.values import INT64_MAX
@@ -23,7 +24,11 @@ SAID = {
 }
 """What a pattern means, for people."""
 
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -33,9 +38,19 @@ def _known_currency(code: str) -> str:
     return code
 
 
-def _after_1970(moment: datetime) -> datetime:
+def _rfc3339(value: object) -> object:
+    """Let only RFC 3339 pass: pydantic also takes seconds since 1970 for a time."""
+    if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
+        raise ValueError("must be a time with its zone (RFC 3339), like 2026-11-23T09:00:00Z")
+    return value
+
+
+def _within_bounds(moment: datetime) -> datetime:
+    """Refuse what readers could not write down in UTC; an offset can move it past the year 9999."""
     if moment < _EPOCH:
         raise ValueError("must not lie before 1970")
+    if moment > _LAST:
+        raise ValueError("must not lie after 9999")
     return moment
 
 
@@ -67,4 +82,10 @@ SAID[r"^(?i)[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"] = "must be a UUID"
 Quantity = Annotated[int, Field(ge=1, le=INT64_MAX)]
 Minor = Annotated[int, Field(ge=0, le=INT64_MAX, description="in minor units, for example cents")]
 Positive = Annotated[int, Field(ge=1, le=INT64_MAX, description="in minor units")]
-Moment = Annotated[AwareDatetime, AfterValidator(_after_1970)]
+# Not strict, for strict takes no text from a validator before it; `_rfc3339` is stricter.
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False),
+    BeforeValidator(_rfc3339),
+    AfterValidator(_within_bounds),
+]

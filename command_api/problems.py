@@ -192,9 +192,19 @@ def _message(error: Mapping[str, Any]) -> str:
             return "is not a field of this command"
         case "tuple_type":
             return "must be an array"
+        case "datetime_parsing" | "datetime_from_date_parsing" | "datetime_object_invalid":
+            return "must be a time that exists"
+        case "too_short":
+            return f"must have at least {_counted(context['min_length'])}"
+        case "too_long":
+            return f"must have at most {_counted(context['max_length'])}"
         case "model_type" | "dict_type":
             return "must be an object"
         case _:
             return (
                 str(error["msg"]).replace("Input should", "must").replace("String should", "must")
             )
+
+
+def _counted(entries: int) -> str:
+    return "1 entry" if entries == 1 else f"{entries:,} entries"

@@ -13,12 +13,13 @@ from command_api.problems import Problem, wrong_field
 from domain.values import Actor
 
 _JSON = ("application/json", "application/x-ndjson", "application/ndjson")
-_KEY = re.compile(r"[!-~]{1,255}")
+KEY_MAX = 255
+_KEY = re.compile(rf"[!-~]{{1,{KEY_MAX}}}")
 _NAME = re.compile(r"[!-~]{1,200}")
 _VERSION = re.compile(r'"(\d{1,10})"')
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_PLACE = re.compile(r" at line \d+ column \d+$")
+_PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -66,8 +67,8 @@ def _too_large(bytes_max: int) -> Problem:
 
 def _require_json(request: Request) -> None:
     kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
-    charset = parameters.partition("charset=")[2].strip(' "')
-    encoding = request.headers.get("content-encoding", "identity")
+    charset = parameters.partition("charset=")[2].partition(";")[0].strip(' "')
+    encoding = request.headers.get("content-encoding", "identity").lower()
     if kind.strip() not in _JSON or charset not in {"", "utf-8"} or encoding != "identity":
         raise Problem(
             "unsupported-media-type",
@@ -75,8 +76,10 @@ def _require_json(request: Request) -> None:
         )
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, first_line: int = 1) -> Any:
     """Return what the JSON says; two readers of it can never understand different things.
+
+    `first_line` is where `body` begins in what the client sent.
 
     Raises:
         Problem: not JSON, a key twice in one object, NaN, not UTF-8 (`malformed-json`).
@@ -84,11 +87,18 @@ def parse(body: bytes) -> Any:
     try:
         return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
-        said = str(error)
-        if said.startswith("Detected duplicate key"):
-            place = _PLACE.search(said)
-            said = "an object has the same key twice" + (place.group() if place else "")
-        raise Problem("malformed-json", said) from error
+        raise Problem("malformed-json", _where(str(error), first_line)) from error
+
+
+def _where(said: str, first_line: int) -> str:
+    """Return what the parser said, without the client's key, and with the line in the request."""
+    found = _PLACE.search(said)
+    what = said[: found.start()] if found else said
+    if what.startswith("Detected duplicate key"):
+        what = "an object has the same key twice"
+    if found is None:
+        return what
+    return f"{what} at line {int(found[1]) + first_line - 1} column {found[2]}"
 
 
 def order_id_of(text: str) -> str:

@@ -1,0 +1,253 @@
+"""The command API over a log in memory, which keeps the same contract as Kafka."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import pytest
+
+from command_api.app import create_app
+from command_api.problems import CODES
+from domain.decide import DECIDER
+from domain.events import Recorded
+from eventlog.codec import decode, is_event
+from eventlog.log import Record
+from eventlog.memory import MemoryAppender, MemoryLog
+from eventlog.ownership import Partitions
+from runtime.settings import CommandSettings, LogSettings
+
+DEADLINE_S = 20
+JSON = "application/json"
+PLACING = {
+    "customer_id": "c-1",
+    "currency": "EUR",
+    "lines": [{"sku": "A-1", "quantity": 2, "unit_price_minor": 1299}],
+}
+NOTE = {"note_id": "n-1", "text": "Please ring twice."}
+PIECES = [{"line_id": "1", "quantity": 2}]
+_P, _K, _S = {"payment_id": "p-1"}, {"capture_id": "k-1"}, {"shipment_id": "s-1"}
+_AMOUNT = {"amount_minor": 2598}
+_PAYING = (
+    ("request-authorisation", {**_P, **_AMOUNT}),
+    ("record-authorisation", {**_P, **_AMOUNT, "psp_reference": "psp-1"}),
+    ("request-capture", {**_P, **_K, **_AMOUNT}),
+    ("record-capture", {**_P, **_K, **_AMOUNT, "psp_reference": "psp-2"}),
+)
+_SENDING = (
+    ("accept", {}),
+    ("create-shipment", {**_S, "lines": PIECES}),
+    ("dispatch-shipment", {**_S, "tracking_number": "T-1"}),
+    ("record-delivery", {**_S, "delivered_at": "2026-11-25T10:00:00Z"}),
+)
+_FAILURE = {**_P, "psp_reference": "psp-1", "reason": "insufficient funds"}
+
+
+@dataclass(frozen=True)
+class Life:
+    """What an order went through before a command, and the events that the command makes."""
+
+    before: Sequence[tuple[str, dict]]
+    data: dict
+    events: Sequence[str]
+
+
+LIVES = {
+    "place-order": Life((), PLACING, ["OrderPlaced"]),
+    "accept": Life((), {}, ["OrderAccepted"]),
+    "reject": Life((), {"reason": "We do not deliver there."}, ["OrderRejected"]),
+    "request-authorisation": Life((), _PAYING[0][1], ["PaymentAuthorisationRequested"]),
+    "record-authorisation": Life(_PAYING[:1], _PAYING[1][1], ["PaymentAuthorised"]),
+    "record-authorisation-failure": Life(_PAYING[:1], _FAILURE, ["PaymentAuthorisationFailed"]),
+    "request-capture": Life(_PAYING[:2], _PAYING[2][1], ["CaptureRequested"]),
+    "record-capture": Life(_PAYING[:3], _PAYING[3][1], ["PaymentCaptured"]),
+    "create-shipment": Life(_SENDING[:1], _SENDING[1][1], ["ShipmentCreated"]),
+    "dispatch-shipment": Life(_SENDING[:2], _SENDING[2][1], ["ShipmentDispatched"]),
+    "record-delivery": Life(_SENDING[:3], _SENDING[3][1], ["ShipmentDelivered"]),
+    "cancel-lines": Life((), {"lines": PIECES}, ["LinesCancelled", "OrderCancelled"]),
+    "cancel": Life((), {"reason": "ordered by mistake"}, ["OrderCancelled"]),
+    "add-note": Life((), NOTE, ["NoteAdded"]),
+}
+
+
+class HeldLog(MemoryLog):
+    """A log whose appends wait while it is held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_free = asyncio.Event()
+        self.is_free.set()
+        self.waiting = 0
+
+    async def open_appender(self, partition: int) -> "HeldAppender":
+        return HeldAppender(self, await super().open_appender(partition))
+
+
+@dataclass(frozen=True)
+class HeldAppender:
+    log: HeldLog
+    appender: MemoryAppender
+
+    async def append(self, records: Sequence[Record]) -> int:
+        self.log.waiting += 1
+        await self.log.is_free.wait()
+        self.log.waiting -= 1
+        return await self.appender.append(records)
+
+    async def close(self) -> None:
+        await self.appender.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, under a deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.002)
+
+
+@dataclass(frozen=True)
+class Api:
+    """Sends requests, and looks at the log behind them."""
+
+    client: httpx2.AsyncClient
+    log: MemoryLog
+    partitions: Partitions
+
+    async def post(
+        self, path: str, body: Any = None, query: dict | None = None, **headers: str
+    ) -> httpx2.Response:
+        """Send `body` as it is, or as JSON; `if_match="…"` is the header If-Match."""
+        if body is not None and not isinstance(body, bytes) and not hasattr(body, "__aiter__"):
+            body = json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(
+            path, content=body, params=query, headers={"content-type": JSON, **named}
+        )
+
+    async def problem(
+        self, path: str, body: Any = None, query: dict | None = None, **headers: str
+    ) -> dict:
+        """Answer the document of a problem, after a look at what all of them have in common."""
+        return problem_in(await self.post(path, body, query, **headers))
+
+    async def live(self, life: Life) -> tuple[str, int]:
+        """Place an order and send what comes before; answer its id and version."""
+        answer = await self.post("/v1/orders", PLACING)
+        order_id = answer.json()["order_id"]
+        for command, data in life.before:
+            answer = await self.post(f"/v1/orders/{order_id}/{command}", data)
+            assert answer.status_code == 200, answer.text
+        return order_id, answer.json()["version"]
+
+    def events(self, order_id: str | None = None) -> list[Recorded]:
+        """Return what is in the log, of one order or of all, oldest first in its partition."""
+        found = [
+            decode(record)
+            for partition in range(self.partitions.identity.partitions)
+            for record in self.log.records(partition)
+            if is_event(record.key)
+        ]
+        return [event for event in found if order_id in {None, event.order_id}]
+
+
+def problem_in(answer: httpx2.Response) -> dict:
+    body = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert CODES[body["code"]] == (answer.status_code, body["title"])
+    assert body["status"] == answer.status_code
+    assert body["type"] == f"urn:orderlog:problem:{body['code']}"
+    assert body["detail"]
+    assert (answer.status_code in {429, 503}) == ("retry-after" in answer.headers)
+    return body
+
+
+@asynccontextmanager
+async def serving(
+    log: MemoryLog | None = None, decider: Any = DECIDER, *, is_ready: bool = True, **settings: Any
+) -> AsyncIterator[Api]:
+    """Serve over `log`; `log_settings` in `settings` are the log's, all others the API's."""
+    log = log or MemoryLog()
+    log_settings = LogSettings(**settings.pop("log_settings", {}))
+
+    @asynccontextmanager
+    async def open_partitions() -> AsyncIterator[Partitions]:
+        async with await Partitions.open(
+            log, decider, settings=log_settings, node="test"
+        ) as partitions:
+            states = partitions.health
+            await until(lambda: "acquiring" not in states().values())
+            assert not is_ready or set(states().values()) == {"serving"}
+            yield partitions
+
+    app = create_app(open_partitions, CommandSettings(**settings))
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: dict, receive: Callable, send: Callable) -> None:
+            await app({**scope, "state": dict(state)}, receive, send)
+
+        transport = httpx2.ASGITransport(app=with_state)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield Api(client, log, state["partitions"])
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable:
+    """Answer `serve(log, decider, **settings)`: the API as an async context manager."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable:
+    return until
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable:
+    """Answer `refusal(answer)`: the document in it, after a look at what all have in common."""
+    return problem_in
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    async with serving() as api:
+        yield api
+
+
+@pytest.fixture
+def held_log() -> HeldLog:
+    return HeldLog()
+
+
+@pytest.fixture
+def order_id() -> str:
+    return str(uuid.uuid4())
+
+
+@pytest.fixture(scope="session")
+def lives() -> dict[str, Life]:
+    """One life for every command."""
+    return LIVES
+
+
+@pytest.fixture(scope="session")
+def placing() -> dict:
+    """The smallest order."""
+    return PLACING
+
+
+@pytest.fixture(scope="session")
+def note() -> dict:
+    """The data of a command that every order takes."""
+    return NOTE
+
+
+@pytest.fixture
+async def placed(api: Api) -> str:
+    """The id of an order at version 1."""
+    return (await api.post("/v1/orders", PLACING)).json()["order_id"]
