@@ -71,6 +71,7 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
         title="orderlog command API",
         version=orderlog_version(),
         lifespan=lifespan,
+        redirect_slashes=False,
         exception_handlers={HTTPException: _no_route, Exception: _fault},
     )
     # Before FastAPI's own routes: the busiest is found first.
@@ -82,7 +83,10 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
 async def _no_route(_: Request, error: Exception) -> Response:
     """Answer what no route takes."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return Problem(_ERRORS.get(status, "not-found"), "The routes are listed at /docs.").response()
+    answer = Problem(_ERRORS.get(status, "not-found"), "The routes are listed at /docs.").response()
+    if isinstance(error, HTTPException):
+        answer.headers.update(error.headers or {})  # Allow: what the route does take.
+    return answer
 
 
 async def _fault(_: Request, error: Exception) -> Response:

@@ -20,18 +20,17 @@ _HEADERS = (
     ("traceparent", "W3C trace context; kept in the record's headers."),
 )
 _VERSIONED = ("If-Match", 'The version the order must be at, in quotes: "3".')
-REFUSALS = (
+_OF_REQUESTS = (
     "malformed-json",
     "body-timeout",
-    "rejected",
     "body-too-large",
     "unsupported-media-type",
     "invalid-command",
-    "idempotency-key-reused",
     "overloaded",
     "internal-error",
-    "log-unavailable",
 )
+_OF_COMMANDS = ("rejected", "command-too-large", "idempotency-key-reused", "log-unavailable")
+_RETRIED = ("overloaded", "log-unavailable")
 _EXAMPLES: dict[str, dict[str, Any]] = {
     "place-order": {
         "customer_id": "c-1",
@@ -107,9 +106,12 @@ def _document(app: FastAPI, settings: CommandSettings) -> dict[str, Any]:
 
 def _create(body: type[Body]) -> dict[str, Any]:
     return {
-        **_operation(body, 201),
+        **_operation(body),
         "parameters": [*_parameters(), _dry_run()],
-        "responses": {"201": _accepted(_placed()), **_problems("order-exists")},
+        "responses": {
+            "201": _accepted(_placed(), "Location"),
+            **_problems(*_OF_COMMANDS, "order-exists"),
+        },
     }
 
 
@@ -122,22 +124,22 @@ def _command(body: type[Body]) -> dict[str, Any]:
         "example": _ORDER,
     }
     return {
-        **_operation(body, 200),
+        **_operation(body),
         "parameters": [order, *_parameters(), _parameter(*_VERSIONED), _dry_run()],
         "responses": {
             "200": _accepted({**_placed(), "version": 2}),
-            **_problems("order-not-found", "version-mismatch"),
+            **_problems(*_OF_COMMANDS, "order-not-found", "version-mismatch"),
         },
     }
 
 
-def _operation(body: type[Body], status: int) -> dict[str, Any]:
+def _operation(body: type[Body]) -> dict[str, Any]:
     return {
         "operationId": body.name.replace("-", "_"),
         "summary": (body.__doc__ or "").splitlines()[0],
         "tags": ["commands"],
         "requestBody": {
-            "required": status == 201 or bool(_EXAMPLES[body.name]),  # noqa: PLR2004
+            "required": any(field.is_required() for field in body.model_fields.values()),
             "content": _json(REF + body.__name__, _EXAMPLES[body.name]),
         },
     }
@@ -203,13 +205,10 @@ def _dry_run() -> dict[str, Any]:
     }
 
 
-def _accepted(example: dict[str, Any]) -> dict[str, Any]:
+def _accepted(example: dict[str, Any], *more: str) -> dict[str, Any]:
     return {
         "description": "The events are in the log for good.",
-        "headers": {
-            name: {"schema": {"type": "string"}}
-            for name in ("ETag", "Orders-Position", "Idempotency-Replayed")
-        },
+        "headers": _headers("ETag", "Orders-Position", "Idempotency-Replayed", *more),
         "content": _json(REF + "Accepted", example),
     }
 
@@ -227,11 +226,12 @@ def _placed() -> dict[str, Any]:
 def _problems(*more: str) -> dict[str, Any]:
     """Describe the problems of a route, one entry per status."""
     by_status: dict[int, list[str]] = {}
-    for code in (*REFUSALS, *more):
+    for code in (*_OF_REQUESTS, *more):
         by_status.setdefault(CODES[code][0], []).append(code)
     return {
         str(status): {
             "description": "; ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
+            "headers": _headers(*(["Retry-After"] if set(codes) & set(_RETRIED) else [])),
             "content": {
                 "application/problem+json": {
                     "schema": {"$ref": REF + "Problem"},
@@ -247,6 +247,10 @@ def _problems(*more: str) -> dict[str, Any]:
         }
         for status, codes in sorted(by_status.items())
     }
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"schema": {"type": "string"}} for name in names}
 
 
 def _json(ref: str, example: Any) -> dict[str, Any]:

@@ -1,0 +1,170 @@
+"""The same application on a real port: what only bytes on a connection can show."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from command_api.app import create_app
+from domain.decide import DECIDER
+from eventlog.codec import is_event
+from eventlog.memory import MemoryLog
+from eventlog.ownership import Partitions
+from query_api.process import server
+from runtime.settings import CommandSettings, LogSettings
+
+DEADLINE_S = 20
+
+
+class Wire:
+    """A port, and the log behind it."""
+
+    def __init__(self, port: int, log: MemoryLog) -> None:
+        self.port = port
+        self.log = log
+
+    async def send(self, *parts: bytes, is_cut: bool = False) -> bytes:
+        """Send bytes, and answer all that comes back until the other side closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        if is_cut:
+            writer.transport.abort()
+            return b""
+        async with asyncio.timeout(DEADLINE_S):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
+    def appended(self) -> int:
+        return sum(
+            is_event(record.key) for partition in range(4) for record in self.log.records(partition)
+        )
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    log = MemoryLog()
+
+    @asynccontextmanager
+    async def open_partitions() -> AsyncIterator[Partitions]:
+        async with await Partitions.open(
+            log, DECIDER, settings=LogSettings(), node="test"
+        ) as partitions:
+            await partitions.wait_ready(DEADLINE_S)
+            yield partitions
+
+    settings = CommandSettings(body_timeout_ms=200, in_flight_max=1)
+    running = server(create_app(open_partitions, settings), "127.0.0.1", 0)
+    task = asyncio.create_task(running.serve())
+    async with asyncio.timeout(DEADLINE_S):
+        while not running.started:
+            await asyncio.sleep(0.005)
+    yield Wire(running.servers[0].sockets[0].getsockname()[1], log)
+    running.should_exit = True
+    async with asyncio.timeout(DEADLINE_S):
+        await task
+
+
+def head(line: bytes = b"POST /v1/orders HTTP/1.1", *headers: bytes) -> bytes:
+    fixed = (b"Host: x", b"Content-Type: application/json", b"Connection: close")
+    return b"\r\n".join([line, *fixed, *headers, b"", b""])
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split()[1])
+
+
+async def test_an_order_is_placed_over_a_connection(wire, placing):
+    body = json.dumps(placing).encode()
+
+    answer = await wire.send(
+        head(b"POST /v1/orders HTTP/1.1", b"Content-Length: %d" % len(body)), body
+    )
+
+    assert status(answer) == 201
+    assert b"\r\nserver:" not in answer.lower()
+    assert wire.appended() == 1
+
+
+async def test_an_order_may_come_in_chunks(wire, placing):
+    body = json.dumps(placing).encode()
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:])]
+
+    answer = await wire.send(
+        head(b"POST /v1/orders HTTP/1.1", b"Transfer-Encoding: chunked"), *chunks, b"0\r\n\r\n"
+    )
+
+    assert (status(answer), wire.appended()) == (201, 1)
+
+
+async def test_a_body_that_stops_coming_is_let_go(wire):
+    answer = await wire.send(head(b"POST /v1/orders HTTP/1.1", b"Content-Length: 100"), b"{")
+
+    assert (status(answer), wire.appended()) == (408, 0)
+
+
+async def test_a_body_that_never_ends_is_cut_off(wire):
+    chunk = b"%x\r\n%s\r\n" % (65_536, b" " * 65_536)
+
+    answer = await wire.send(
+        head(b"POST /v1/orders HTTP/1.1", b"Transfer-Encoding: chunked"), *[chunk] * 5
+    )
+
+    assert status(answer) == 413
+
+
+async def test_a_client_that_goes_away_leaves_nothing_behind(wire, placing):
+    """Not an event, and not its place among those in flight, of which there is one here."""
+    body = json.dumps(placing).encode()
+    start = head(b"POST /v1/orders HTTP/1.1", b"Content-Length: %d" % len(body))
+    for length in (0, 1, len(body) - 1):
+        await wire.send(start, body[:length], is_cut=True)
+
+    answer = b"HTTP/1.1 429"
+    async with asyncio.timeout(DEADLINE_S):
+        while status(answer) == 429:  # Until the server has noticed that they have gone.
+            answer = await wire.send(start, body)
+
+    assert (status(answer), wire.appended()) == (201, 1)
+
+
+async def test_bytes_that_no_client_sends_are_no_fault_of_ours(wire):
+    order = b"POST /v1/orders HTTP/1.1"
+    heads = [
+        head(order, b"Content-Length: -1"),
+        head(order, b"Content-Length: 1, 2"),
+        head(order, b"Content-Length: " + b"9" * 5_000),
+        head(order, b"Content-Length: " + b"9" * 18),
+        head(order, b"Idempotency-Key: a\x00b"),
+        head(order, b"Idempotency-Key: \xff\xfe"),
+        head(order, b"If-Match: \xb2"),
+        head(b"POST /v1/orders?dry_run=%ff HTTP/1.1"),
+        head(b"POST /v1/orders?dry_run=\xff HTTP/1.1"),
+        head(b"POST /v1/orders/\xff/accept HTTP/1.1"),
+        head(b"POST /v1/orders/%ff/accept HTTP/1.1"),
+        head(b"POST /v1/orders/%2e%2e/%2e%2e HTTP/1.1"),
+        head(b"POST http://[::1/v1/orders HTTP/1.1"),
+        head(b"POST /v1/orders\x00 HTTP/1.1"),
+        head(b"POST * HTTP/1.1"),
+        head(b"POST /v1/orders HTTP/9.9"),
+    ]
+
+    statuses = {each: status(await wire.send(each)) for each in heads}
+
+    assert {each: code for each, code in statuses.items() if not 400 <= code < 500} == {}
+    assert wire.appended() == 0
+
+
+async def test_a_post_to_another_path_reaches_no_order(wire, placing):
+    body = json.dumps(placing).encode()
+    for path in (b"//v1/orders", b"/v1/orders;a=b", b"/%76%32/orders", b"/v1/./orders"):
+        answer = await wire.send(
+            head(b"POST %s HTTP/1.1" % path, b"Content-Length: %d" % len(body)), body
+        )
+        assert status(answer) == 404, path
+
+    assert wire.appended() == 0
