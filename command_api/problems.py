@@ -1,6 +1,7 @@
 """Problem documents (RFC 9457): the one place where errors become answers.
 
-Nothing a client sent is ever repeated in an answer, and no fault of ours is described in one.
+Nothing of a malformed or invalid request is repeated in its answer (a rule's sentence may name an
+id), and no fault of ours is described in one.
 """
 
 from collections.abc import Mapping, Sequence

@@ -44,6 +44,13 @@ async def test_a_version_that_is_not_there_yet_is_another_version(api, placed, e
     assert (problem["current_version"], problem["events"]) == (1, [])
 
 
+async def test_an_order_that_was_never_placed_is_at_version_zero(api, order_id):
+    problem = await api.problem(f"/v1/orders/{order_id}/accept", if_match='"1"')
+
+    assert (problem["code"], problem["current_version"]) == ("version-mismatch", 0)
+    assert (await api.problem(f"/v1/orders/{order_id}/accept", if_match='"0"'))["status"] == 404
+
+
 async def test_a_repeat_is_answered_at_any_version(api, placed):
     path = f"/v1/orders/{placed}/accept"
     first = await api.post(path, if_match='"1"', idempotency_key="k-1")
