@@ -34,23 +34,27 @@ PIECES = [{"line_id": "1", "quantity": 2}]
 _P, _K, _S = {"payment_id": "p-1"}, {"capture_id": "k-1"}, {"shipment_id": "s-1"}
 _AMOUNT = {"amount_minor": 2598}
 _PAYING = (
-    ("request-authorisation", {**_P, **_AMOUNT}),
-    ("record-authorisation", {**_P, **_AMOUNT, "psp_reference": "psp-1"}),
+    ("request-authorisation", {**_P, **_AMOUNT, "method": "card"}),
+    (
+        "record-authorisation",
+        {**_P, **_AMOUNT, "psp_reference": "psp-1", "expires_at": "2026-12-01T00:00:00Z"},
+    ),
     ("request-capture", {**_P, **_K, **_AMOUNT}),
     ("record-capture", {**_P, **_K, **_AMOUNT, "psp_reference": "psp-2"}),
 )
 _SENDING = (
     ("accept", {}),
-    ("create-shipment", {**_S, "lines": PIECES}),
+    ("create-shipment", {**_S, "lines": PIECES, "carrier": "post"}),
     ("dispatch-shipment", {**_S, "tracking_number": "T-1"}),
     ("record-delivery", {**_S, "delivered_at": "2026-11-25T10:00:00Z"}),
 )
+_CANCELLING = {"lines": PIECES, "reason": "out of stock"}
 _FAILURE = {**_P, "psp_reference": "psp-1", "reason": "insufficient funds"}
 
 
 @dataclass(frozen=True)
 class Life:
-    """What an order went through before a command, and the events that the command makes."""
+    """What an order went through before a command, its data in full, and its events."""
 
     before: Sequence[tuple[str, dict]]
     data: dict
@@ -69,7 +73,7 @@ LIVES = {
     "create-shipment": Life(_SENDING[:1], _SENDING[1][1], ["ShipmentCreated"]),
     "dispatch-shipment": Life(_SENDING[:2], _SENDING[2][1], ["ShipmentDispatched"]),
     "record-delivery": Life(_SENDING[:3], _SENDING[3][1], ["ShipmentDelivered"]),
-    "cancel-lines": Life((), {"lines": PIECES}, ["LinesCancelled", "OrderCancelled"]),
+    "cancel-lines": Life((), _CANCELLING, ["LinesCancelled", "OrderCancelled"]),
     "cancel": Life((), {"reason": "ordered by mistake"}, ["OrderCancelled"]),
     "add-note": Life((), NOTE, ["NoteAdded"]),
 }

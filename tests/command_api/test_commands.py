@@ -1,6 +1,8 @@
 """Every command: what is answered, what is in the log, and that a repeat changes nothing."""
 
+import json
 import uuid
+from dataclasses import asdict
 
 import pytest
 
@@ -8,6 +10,11 @@ from command_api.bodies import COMMANDS
 from runtime.position import Position, log_id
 
 OTHERS = [name for name, body in COMMANDS.items() if not body.creates]
+
+AT_US = {
+    "2026-11-25T10:00:00Z": 1_795_600_800_000_000,
+    "2026-12-01T00:00:00Z": 1_796_083_200_000_000,
+}
 
 
 def in_words(name: str) -> str:
@@ -47,6 +54,21 @@ async def test_a_command_makes_its_events(api, lives, name):
         {"event_id": event.event_id, "type": event.type, "version": event.version}
         for event in stored
     ]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_every_field_of_a_command_is_in_its_event(api, lives, name):
+    life = lives[name]
+    order_id, version = await api.live(life)
+
+    await api.post(f"/v1/orders/{order_id}/{name}", life.data)
+
+    event = api.events(order_id)[version]
+    stored = json.loads(json.dumps(asdict(event.event)))
+    stored |= {"expires_at": stored.get("expires_at_us"), "delivered_at": event.occurred_at_us}
+    assert set(life.data) == set(COMMANDS[name].model_fields)
+    for field, value in life.data.items():
+        assert stored[field] == AT_US.get(value if field.endswith("_at") else None, value), field
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -1,8 +1,14 @@
 """One key, one request, one answer."""
 
 import asyncio
+import json
 
 import pytest
+
+from command_api.bodies import COMMANDS
+from command_api.submissions import fingerprint
+
+ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
 
 
 async def test_without_a_key_two_requests_are_two_orders(api, placing):
@@ -88,6 +94,41 @@ async def test_a_default_that_is_written_out_is_the_same_request(api, placing):
     answer = await api.post("/v1/orders", {**placing, "shipping": None}, idempotency_key="k-1")
 
     assert answer.json()["replayed"] is True
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "order_id", "digest"),
+    [
+        (
+            "place-order",
+            {
+                "customer_id": "c-1",
+                "currency": "EUR",
+                "lines": [{"sku": "A-1", "quantity": 2, "unit_price_minor": 1299}],
+            },
+            None,
+            "e104a99479a4b5f34b553db45f169c3aa5c3b1f3053ef7920d8860dd10530dcc",
+        ),
+        (
+            "add-note",
+            {"note_id": "n-1", "text": "Please ring twice."},
+            ORDER,
+            "92654c8f8724118365f8b074b99a76588f371fbdff1200ddcd7783034e9fbc25",
+        ),
+        (
+            "accept",
+            {},
+            ORDER,
+            "309cc0a2e922170c09a3c825f86245ebe25529d7246d5abc1b672353ddd9ae63",
+        ),
+    ],
+    ids=["place-order", "add-note", "accept"],
+)
+def test_a_fingerprint_is_the_same_in_every_release(name, data, order_id, digest):
+    """It is stored with every event: were it another one, repeats would be refused as reuses."""
+    body = COMMANDS[name].model_validate_json(json.dumps(data))
+
+    assert fingerprint(body, order_id).hex() == digest
 
 
 async def test_twenty_at_once_with_one_key_append_once(api, placing):
