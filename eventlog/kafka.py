@@ -152,7 +152,7 @@ class KafkaLog:
         """Our own id is finished by fencing; what is open now belongs to a stranger."""
         while True:
             stable = await self.end(partition)
-            high = await asyncio.to_thread(self._topics.end, partition, is_committed_only=False)
+            high = await self.high_watermark(partition)
             if stable >= high:
                 return
             _log.warning("foreign_transaction_open", partition=partition, stable=stable, high=high)
@@ -161,6 +161,10 @@ class KafkaLog:
     async def end(self, partition: int) -> int:
         """Return the last stable offset."""
         return await asyncio.to_thread(self._topics.end, partition)
+
+    async def high_watermark(self, partition: int) -> int:
+        """Return the high watermark."""
+        return await asyncio.to_thread(self._topics.end, partition, is_committed_only=False)
 
     async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         """Yield the committed records of a range; the blocking reader runs in a thread."""

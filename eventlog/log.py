@@ -125,6 +125,16 @@ class EventLog(Protocol):
             LogUnavailable: no answer in time.
         """
 
+    async def high_watermark(self, partition: int) -> int:
+        """Return the offset after the last replicated record, committed or not.
+
+        An owner that finds nothing past its own last transaction still is the owner: whoever takes
+        over marks the log before it serves.
+
+        Raises:
+            LogUnavailable: no answer in time.
+        """
+
     def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         """Yield the committed records in `start <= offset < end`; finish at `end` exactly.
 

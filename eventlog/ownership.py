@@ -59,7 +59,6 @@ class Partitions:
             group_commands_max=settings.group_commands_max,
             group_bytes_max=settings.group_bytes_max,
             queue_commands_max=settings.queue_commands_max,
-            confirm_s=settings.transaction_timeout_ms / 2000,
         )
         writers = {
             partition: PartitionWriter(

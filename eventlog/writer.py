@@ -36,14 +36,13 @@ _MARKERS_PER_TRANSACTION = 1
 
 @dataclass(frozen=True, slots=True)
 class WriterOptions:
-    """Limits of one writer. `confirm_s`: how long a commit proves ownership for refusals."""
+    """Names and limits of one writer."""
 
     node: str
     source: str
     group_commands_max: int = 500
     group_bytes_max: int = 900_000
     queue_commands_max: int = 5_000
-    confirm_s: float = 5.0
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ class PartitionWriter(Generic[State]):
         self._streams: dict[str, Stream[State]] = {}
         self._next_offset = 0
         self._epoch = 0
-        self._confirmed_at = float("-inf")
+        self._own_mark: Record | None = None
         self._appender: Appender | None = None
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
@@ -160,9 +159,11 @@ class PartitionWriter(Generic[State]):
         """Fence, read to the end, mark the takeover. The order matters: see the module."""
         started = time.monotonic()
         self._appender = await self._log.open_appender(self.partition)
-        await self._catch_up(await self._log.end(self.partition))
+        if await self._catch_up(await self._log.end(self.partition)):
+            self._drop_undecided()
         self._epoch += 1
-        await self._append([self._mark()])
+        self._own_mark = self._mark()
+        await self._append([self._own_mark])
         self.counts.acquisitions += 1
         self.health = "serving"
         _log.info(
@@ -173,12 +174,16 @@ class PartitionWriter(Generic[State]):
             seconds=round(time.monotonic() - started, 3),
         )
 
-    async def _catch_up(self, end: int) -> None:
+    async def _catch_up(self, end: int) -> bool:
+        """Fold what is new in the log; tell whether another owner served in the meantime."""
         touched: set[str] = set()
+        was_replaced = False
         async for batch in self._log.read(self.partition, self._next_offset, end):
             for record in batch.records:
                 if not is_event(record.key):
                     self._epoch = max(self._epoch, ownership_epoch(record))
+                    own = self._own_mark
+                    was_replaced = was_replaced or own is None or record.value != own.value
                     continue
                 recorded = decode(record)
                 stream = self._streams.get(recorded.order_id, self._initial)
@@ -189,6 +194,22 @@ class PartitionWriter(Generic[State]):
         torn = [order_id for order_id in touched if not self._streams[order_id].is_whole]
         if torn:
             raise IntegrityError(f"order {torn[0]}: the last command's events are not all there")
+        return was_replaced
+
+    def _drop_undecided(self) -> None:
+        """Answer what waits and is not in the log: unknown.
+
+        The owner in between may have refused the same commands, and a refusal is for good: they
+        must not be appended after it.
+        """
+        waiting = list(self._queue)
+        self._queue.clear()
+        for one in waiting:
+            stream = self._streams.get(one.submission.order_id, self._initial)
+            if one.submission.command_id in stream.commands:
+                self._queue.append(one)
+            elif not one.answer.done():
+                one.answer.set_result(self._unavailable())
 
     def _mark(self) -> Record:
         return ownership_record(
@@ -206,9 +227,17 @@ class PartitionWriter(Generic[State]):
         if first != self._next_offset:
             raise Doubtful(f"offset {first} where {self._next_offset} was expected")
         self._next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
-        self._confirmed_at = time.monotonic()
         self.counts.transactions += 1
         return first
+
+    async def _confirm(self) -> None:
+        """Make sure that no other owner served before now; a commit proves it by itself.
+
+        So refusals and repeats are as current as acceptances, without a write (decision 9).
+        """
+        high = await self._log.high_watermark(self.partition)
+        if high > self._next_offset:
+            raise Doubtful(f"the log goes on to {high} where {self._next_offset} was expected")
 
     async def _serve(self) -> None:
         while True:
@@ -230,10 +259,10 @@ class PartitionWriter(Generic[State]):
         """Decide what is queued, commit it, and only then publish and answer: refusals too."""
         staging = Staging(self._streams, self._initial)
         decisions, records = self._decide_queued(group, staging)
-        if not records and time.monotonic() - self._confirmed_at > self._options.confirm_s:
-            records = [self._mark()]
         if records:
             staging.publish(await self._append(records))
+        else:
+            await self._confirm()
         self.counts.commands += len(group)
         for waiting, decision in zip(group, decisions, strict=True):
             if not waiting.answer.done():

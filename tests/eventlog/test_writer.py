@@ -19,9 +19,13 @@ from eventlog.submission import (
     KeyReused,
     Overloaded,
     PartitionHalted,
+    PartitionUnavailable,
     VersionMismatch,
 )
 from runtime.settings import LogSettings
+
+
+READY_S = 20
 
 
 def events(log: MemoryLog) -> list:
@@ -192,18 +196,46 @@ async def test_the_first_record_of_an_owner_marks_the_takeover(opened):
     assert [codec.ownership_epoch(record) for record in found] == [1, 2]
 
 
-async def test_a_refusal_after_a_long_silence_proves_ownership_first(opened, submit_of):
-    """An owner that was fenced meanwhile must not answer from what it remembers."""
-    log = MemoryLog()
-    async with opened(log, transaction_timeout_ms=1000) as partitions:
-        writer = partitions.writers[partition_of(submit_of(Accept()).order_id, 4)]
-        writer._confirmed_at = float("-inf")
-        before = len(log.records(writer.partition))
-        with pytest.raises(NoSuchOrder):
-            await partitions.submit(submit_of(Accept()))
+async def test_an_owner_that_was_replaced_refuses_nothing_from_memory(
+    log, opened, submit_of, placing
+):
+    """A refusal commits nothing, so that fencing alone would not stop it."""
+    async with opened(log) as old:
+        async with opened(log) as new:
+            await new.submit(submit_of(placing))
+        with pytest.raises(PartitionUnavailable):
+            await old.submit(submit_of(Accept(), "k"))
+        await old.wait_ready(READY_S)
+        accepted = await old.submit(submit_of(Accept(), "k"))
 
-    added = log.records(writer.partition)[before:]
-    assert [record.key for record in added] == [b"owner/%d" % writer.partition]
+    assert accepted.version == 2
+
+
+async def test_what_waits_when_another_owner_served_is_not_decided_after_it(
+    opened, submit_of, placing
+):
+    """The other owner may have refused it, and that was for good."""
+    log = MemoryLog()
+    async with opened(log) as old:
+        stuck = partition_of(submit_of(placing).order_id, 4)
+        append, reached, go_on = old.writers[stuck]._append, asyncio.Event(), asyncio.Event()
+
+        async def late(records):
+            reached.set()
+            await go_on.wait()
+            return await append(records)
+
+        old.writers[stuck]._append = late
+        waiting = asyncio.ensure_future(old.submit(submit_of(placing, "k")))
+        await reached.wait()
+        async with opened(log) as new:
+            with pytest.raises(NoSuchOrder):
+                await new.submit(submit_of(Accept(), "other"))
+        go_on.set()
+        with pytest.raises(PartitionUnavailable):
+            await waiting
+
+    assert events(log) == []
 
 
 async def test_an_owner_that_lost_its_partition_answers_from_the_log(opened, submit_of, placing):
