@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 import structlog
 
 from domain.decider import Decider
-from eventlog.codec import decode, is_event, ownership_epoch, ownership_record
 from eventlog.deciding import Deciding, Decision, settled
 from eventlog.log import Appender, Doubtful, EventLog, IntegrityError, LogError, Record, Undecodable
-from eventlog.stream import Staging, Stream
+from eventlog.partition_state import PartitionState
+from eventlog.stream import Staging
 from eventlog.submission import (
     Outcome,
     Overloaded,
@@ -90,12 +90,7 @@ class PartitionWriter(Generic[State]):
         self._deciding = Deciding(
             decider, partition, options.source, clock_us, new_event_id, options.group_bytes_max
         )
-        self._evolve = decider.evolve
-        self._initial: Stream[State] = Stream(decider.initial)
-        self._streams: dict[str, Stream[State]] = {}
-        self._next_offset = 0
-        self._epoch = 0
-        self._own_mark: Record | None = None
+        self._state = PartitionState(partition, decider)
         self._appender: Appender | None = None
         self._queue: deque[_Waiting] = deque()
         self._wake = asyncio.Event()
@@ -159,42 +154,18 @@ class PartitionWriter(Generic[State]):
         """Fence, read to the end, mark the takeover. The order matters: see the module."""
         started = time.monotonic()
         self._appender = await self._log.open_appender(self.partition)
-        if await self._catch_up(await self._log.end(self.partition)):
+        if await self._state.catch_up(self._log, await self._log.end(self.partition)):
             self._drop_undecided()
-        self._epoch += 1
-        self._own_mark = self._mark()
-        await self._append([self._own_mark])
+        await self._append([self._state.mark(self._options.node, self._clock_us())])
         self.counts.acquisitions += 1
         self.health = "serving"
         _log.info(
             "partition_acquired",
             partition=self.partition,
-            epoch=self._epoch,
-            orders=len(self._streams),
+            epoch=self._state.epoch,
+            orders=len(self._state.streams),
             seconds=round(time.monotonic() - started, 3),
         )
-
-    async def _catch_up(self, end: int) -> bool:
-        """Fold what is new in the log; tell whether another owner served in the meantime."""
-        touched: set[str] = set()
-        was_replaced = False
-        async for batch in self._log.read(self.partition, self._next_offset, end):
-            for record in batch.records:
-                if not is_event(record.key):
-                    self._epoch = max(self._epoch, ownership_epoch(record))
-                    own = self._own_mark
-                    was_replaced = was_replaced or own is None or record.value != own.value
-                    continue
-                recorded = decode(record)
-                stream = self._streams.get(recorded.order_id, self._initial)
-                self._streams[recorded.order_id] = stream.follow(recorded, self._evolve)
-                touched.add(recorded.order_id)
-            self._next_offset = batch.next_offset
-            await asyncio.sleep(0)
-        torn = [order_id for order_id in touched if not self._streams[order_id].is_whole]
-        if torn:
-            raise IntegrityError(f"order {torn[0]}: the last command's events are not all there")
-        return was_replaced
 
     def _drop_undecided(self) -> None:
         """Answer what waits and is not in the log: unknown.
@@ -205,28 +176,19 @@ class PartitionWriter(Generic[State]):
         waiting = list(self._queue)
         self._queue.clear()
         for one in waiting:
-            stream = self._streams.get(one.submission.order_id, self._initial)
-            if one.submission.command_id in stream.commands:
+            if self._state.knows(one.submission.order_id, one.submission.command_id):
                 self._queue.append(one)
             elif not one.answer.done():
                 one.answer.set_result(self._unavailable())
-
-    def _mark(self) -> Record:
-        return ownership_record(
-            self.partition,
-            epoch=self._epoch,
-            node=self._options.node,
-            acquired_at_us=self._clock_us(),
-        )
 
     async def _append(self, records: list[Record]) -> int:
         """Commit one transaction; anything unexpected is a doubt."""
         if self._appender is None:
             raise Doubtful(f"partition {self.partition} has no appender")
         first = await self._appender.append(records)
-        if first != self._next_offset:
-            raise Doubtful(f"offset {first} where {self._next_offset} was expected")
-        self._next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
+        if first != self._state.next_offset:
+            raise Doubtful(f"offset {first} where {self._state.next_offset} was expected")
+        self._state.next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
         self.counts.transactions += 1
         return first
 
@@ -236,8 +198,9 @@ class PartitionWriter(Generic[State]):
         So refusals and repeats are as current as acceptances, without a write (decision 9).
         """
         high = await self._log.high_watermark(self.partition)
-        if high > self._next_offset:
-            raise Doubtful(f"the log goes on to {high} where {self._next_offset} was expected")
+        expected = self._state.next_offset
+        if high > expected:
+            raise Doubtful(f"the log goes on to {high} where {expected} was expected")
 
     async def _serve(self) -> None:
         while True:
@@ -257,7 +220,7 @@ class PartitionWriter(Generic[State]):
 
     async def _commit_group(self, group: list[_Waiting]) -> None:
         """Decide what is queued, commit it, and only then publish and answer: refusals too."""
-        staging = Staging(self._streams, self._initial)
+        staging = Staging(self._state.streams, self._state.initial)
         decisions, records = self._decide_queued(group, staging)
         if records:
             staging.publish(await self._append(records))
@@ -266,7 +229,7 @@ class PartitionWriter(Generic[State]):
         self.counts.commands += len(group)
         for waiting, decision in zip(group, decisions, strict=True):
             if not waiting.answer.done():
-                waiting.answer.set_result(settled(decision.answer, self._streams))
+                waiting.answer.set_result(settled(decision.answer, self._state.streams))
         group.clear()
 
     def _decide_queued(

@@ -1,5 +1,6 @@
 """Facts become bytes and come back; what is no fact of this release is said, never guessed."""
 
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import pytest
@@ -51,10 +52,8 @@ def test_the_same_fact_gives_the_same_bytes(envelope, event):
 
 @given(st.binary(max_size=200))
 def test_bytes_are_a_fact_or_are_refused(value):
-    try:
-        codec.decode(stored(value))
-    except Undecodable as error:
-        assert "partition 3 offset 17" in str(error)
+    with suppress(Undecodable):
+        assert codec.decode(stored(value)).value == value
 
 
 def future() -> bytes:
@@ -109,7 +108,7 @@ def test_a_control_record_is_no_event():
 
 
 def test_a_damaged_ownership_record_is_said():
-    with pytest.raises(Undecodable, match="not an orders.v1.Ownership"):
+    with pytest.raises(Undecodable, match=r"not an orders\.v1\.Ownership"):
         codec.ownership_epoch(StoredRecord(5, 0, 0, b"owner/5", b"\xff"))
 
 

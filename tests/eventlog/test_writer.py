@@ -24,7 +24,6 @@ from eventlog.submission import (
 )
 from runtime.settings import LogSettings
 
-
 READY_S = 20
 
 

@@ -16,17 +16,17 @@ from eventlog.submission import Outcome
 from .world import PARTITIONS, Run
 
 
-class Violated(AssertionError):
+class ViolatedError(AssertionError):
     """A guarantee does not hold."""
 
 
 def require(is_true: bool, said: str) -> None:
     if not is_true:
-        raise Violated(said)
+        raise ViolatedError(said)
 
 
 def check(run: Run) -> int:
-    """Raise `Violated`, or return the number of events looked at."""
+    """Raise `ViolatedError`, or return the number of events looked at."""
     orders: dict[str, list[Recorded]] = defaultdict(list)
     for partition in range(PARTITIONS):
         for record in run.log.records(partition):

@@ -13,11 +13,11 @@ from eventlog import writer
 from eventlog.memory import Fault
 from eventlog.submission import Outcome
 
-from .checkers import Violated, check
+from .checkers import ViolatedError, check
 from .world import KILLS, SlowLog, World
 
 SEEDS = int(os.environ.get("ORDERLOG_TEST_SEEDS", "60"))
-CANARY_SEEDS = 40
+CANARY_SEEDS = 300
 PATIENCE_S = 300  # Of simulated time; a run takes about 10.
 
 
@@ -61,7 +61,7 @@ def test_the_seeds_reach_what_they_are_for(simulate):
 class Unfenced(SlowLog):
     """Lets an old owner go on."""
 
-    def is_current(self, partition: int, epoch: int) -> bool:
+    def is_current(self, _partition: int, _epoch: int) -> bool:
         return True
 
 
@@ -80,7 +80,10 @@ def is_caught(simulate, make_log=SlowLog) -> bool:
     for seed in range(CANARY_SEEDS):
         try:
             check(lived(simulate, seed, make_log))
-        except (Violated, TimeoutError):  # Halted partitions answer nobody: that is noticing too.
+        except (
+            ViolatedError,
+            TimeoutError,
+        ):  # Halted partitions answer nobody: that is noticing too.
             return True
     return False
 
@@ -92,14 +95,23 @@ def test_the_checkers_notice_a_log_that_breaks_its_contract(simulate, broken):
 
 def test_the_checkers_notice_an_owner_that_reads_before_it_fences(simulate, monkeypatch):
     async def acquire(self) -> None:
-        await self._catch_up(await self._log.end(self.partition))
-        self._appender = await self._log.open_appender(self.partition)
-        self._next_offset = await self._log.end(self.partition)
-        self._epoch += 1
-        await self._append([self._mark()])
+        log, partition, state = self._log, self.partition, self._state
+        await state.catch_up(log, await log.end(partition))
+        self._appender = await log.open_appender(partition)
+        state.next_offset = await log.end(partition)
+        await self._append([state.mark("n", 0)])
         self.health = "serving"
 
     monkeypatch.setattr(writer.PartitionWriter, "_acquire", acquire)
+
+    assert is_caught(simulate)
+
+
+def test_the_checkers_notice_refusals_from_memory(simulate, monkeypatch):
+    async def confirm(_) -> None:
+        """Trust in being the owner."""
+
+    monkeypatch.setattr(writer.PartitionWriter, "_confirm", confirm)
 
     assert is_caught(simulate)
 
