@@ -136,7 +136,7 @@ class Deciding(Generic[State]):
             submission.tenant_id,
             submission.order_id,
             version,
-            submission.occurred_at_us or now_us,
+            now_us if submission.occurred_at_us is None else submission.occurred_at_us,
             now_us,
             submission.command_id,
             submission.fingerprint,

@@ -44,7 +44,7 @@ def submit_of() -> Callable[..., Submission]:
             command_id=key or str(uuid.uuid4()),
             fingerprint=hashlib.sha256(repr(command).encode()).digest(),
             expected_version=more.pop("expected_version", None),
-            occurred_at_us=None,
+            occurred_at_us=more.pop("occurred_at_us", None),
             correlation_id="corr",
             causation_id="cause",
             actor=Actor("user", "u-1"),

@@ -84,6 +84,15 @@ async def test_the_position_of_an_answer_contains_its_events(log, opened, submit
     assert found[0].offset == outcome.next_offset - 1
 
 
+@pytest.mark.parametrize("moment_us", [0, 1, 1_790_000_000_000_000])
+async def test_when_it_happened_is_kept_as_it_was_said(opened, submit_of, placing, moment_us):
+    log = MemoryLog()
+    async with opened(log) as partitions:
+        await partitions.submit(submit_of(placing, occurred_at_us=moment_us))
+
+    assert [event.occurred_at_us for event in events(log)] == [moment_us]
+
+
 async def test_a_key_of_another_request_is_refused(opened, submit_of, placing):
     other = PlaceOrder("c-2", "EUR", placing.lines)
     async with opened(MemoryLog()) as partitions:
