@@ -1,9 +1,11 @@
 """Random but valid histories as the log stores them, and a database to project them into."""
 
+import asyncio
+import os
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import asyncpg
@@ -15,17 +17,21 @@ from domain.decide import DECIDER
 from domain.errors import Refused
 from domain.values import Actor, Address, Contact, Discount, Line, LineQuantity, Shipping, Tax
 from eventlog import codec
-from eventlog.log import Batch, Record, StoredRecord
+from eventlog.kafka import KafkaLog
+from eventlog.log import Appender, Batch, Doubtful, Record, StoredRecord
 from eventlog.partitioner import partition_of
+from eventlog.topics import Topics
 from projectors import database, folding, generations
 from projectors.engine import document_row
 from projectors.kinds import Append, Fold, Projection
+from projectors.live import Live
 from projectors.read_models import PROJECTIONS
-from runtime.settings import DatabaseSettings
+from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
 
 START_US = 1_790_000_000_000_000
 MOST_US = 86_400_000_000 * 3
 LINES = ("1", "2")
+DEADLINE_S = 40
 
 
 def place(rng: random.Random) -> commands.PlaceOrder:
@@ -215,3 +221,138 @@ def plain(value: object) -> object:
     if isinstance(value, uuid.UUID):
         return str(value)
     return int(value) if type(value).__name__ == "Decimal" else value
+
+
+class Facts:
+    """A topic that is filled by transactions, and what its facts must come to."""
+
+    def __init__(self, log: KafkaLog, settings: LogSettings, histories: Histories) -> None:
+        self.histories = histories
+        self.settings = settings
+        self._log = log
+        self._appenders: dict[int, Appender] = {}
+
+    async def append(self, partition: int, records: Sequence[Record]) -> int:
+        """Return the first record's offset; a slow commit is looked up, as its owner would."""
+        if partition not in self._appenders:
+            self._appenders[partition] = await self._log.open_appender(partition)
+        try:
+            return await self._appenders[partition].append(records)
+        except Doubtful:
+            await self._appenders.pop(partition).close()
+            self._appenders[partition] = await self._log.open_appender(partition)
+        async for batch in self._log.read(partition, 0, await self._log.end(partition)):
+            for stored in batch.records:
+                if (stored.key, stored.value) == (records[0].key, records[0].value):
+                    return stored.offset
+        return await self.append(partition, records)
+
+    async def happen(self, commands_count: int) -> None:
+        for partition, records in self.histories.groups(commands_count):
+            await self.append(partition, records)
+
+    async def leave_open(self, partition: int, record: Record) -> None:
+        """Begin a transaction that nobody will commit; the next `append` comes after its end."""
+        appender = await self._log.open_appender(partition)
+        self._appenders.pop(partition, None)
+        await appender._producer.begin_transaction()
+        await appender._producer.send_and_wait(
+            self.settings.kafka_topic, record.value, record.key, partition=partition
+        )
+        await appender.close()
+
+    def ends(self) -> dict[int, int]:
+        return Topics(self.settings).ends(self.histories.partitions)
+
+    async def decoded(self) -> list[folding.Decoded]:
+        found = []
+        for partition, end in self.ends().items():
+            found += [folding.decode(batch) async for batch in self._log.read(partition, 0, end)]
+        return found
+
+    async def close(self) -> None:
+        for appender in self._appenders.values():
+            await appender.close()
+
+
+@pytest.fixture
+async def facts(kafka_log, log_settings) -> AsyncIterator[Facts]:
+    facts = Facts(kafka_log, log_settings, Histories(int(log_settings.environment[:8], 16)))
+    yield facts
+    await facts.close()
+
+
+class Projector:
+    """A live projector in this process, and what the database says of it."""
+
+    def __init__(self, facts: Facts, settings: DatabaseSettings, connection, **more) -> None:
+        self.stop = asyncio.Event()
+        self.live = Live(
+            facts.settings,
+            settings,
+            ProjectorSettings(heartbeat_ms=100, batch_events_max=more.pop("events_max", 7)),
+            **more,
+        )
+        self._facts = facts
+        self._connection = connection
+        self.task = asyncio.create_task(self.live.run(self.stop))
+
+    async def until(self, condition: Callable, what: str) -> None:
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        while not await condition():
+            if self.task.done():
+                self.task.result()
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"not within {DEADLINE_S} s: {what}; {self.live.status()}")
+            await asyncio.sleep(0.02)
+
+    async def reach(self, ends: Mapping[int, int] | None = None) -> None:
+        """Wait until every projection has applied the log up to its end."""
+
+        async def is_there() -> bool:
+            wanted = ends or await asyncio.to_thread(self._facts.ends)
+            found = await at(self._connection)
+            return all(found.get(name) == wanted for name in PROJECTIONS)
+
+        await self.until(is_there, "the end of the log")
+
+
+async def at(connection) -> dict[str, dict[int, int]]:
+    """Return the checkpoints of the live generations."""
+    found: dict[str, dict[int, int]] = {}
+    for row in await connection.fetch("SELECT * FROM orderlog.live_checkpoints"):
+        found.setdefault(row["projection"], {})[row["partition"]] = row["next_offset"]
+    return found
+
+
+@pytest.fixture
+def projecting(facts, database_settings, connection) -> Callable:
+    """Answer `async with projecting(**more) as projector`: running until the end of the block."""
+
+    @asynccontextmanager
+    async def run(**more) -> AsyncIterator[Projector]:
+        projector = Projector(facts, database_settings, connection, **more)
+        try:
+            yield projector
+        finally:
+            projector.stop.set()
+            async with asyncio.timeout(DEADLINE_S):
+                await projector.task
+
+    return run
+
+
+@pytest.fixture
+def environment(facts, database_url) -> dict[str, str]:
+    """What a process of ours needs to work on the same topic and database."""
+    settings = facts.settings
+    return {
+        **os.environ,
+        "ORDERLOG_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "ORDERLOG_KAFKA_TOPIC": settings.kafka_topic,
+        "ORDERLOG_ENVIRONMENT": settings.environment,
+        "ORDERLOG_DATABASE_URL": database_url,
+        "ORDERLOG_METRICS_PORT": "0",
+        "ORDERLOG_HEARTBEAT_MS": "100",
+        "ORDERLOG_BATCH_EVENTS_MAX": "3",
+    }
