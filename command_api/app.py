@@ -1,12 +1,11 @@
 """The command API's composition: settings, the log, its partitions, the application, the server."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypedDict
 
 import structlog
-import uvicorn
+import uvloop
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 from starlette.exceptions import HTTPException
@@ -24,13 +23,12 @@ from eventlog.kafka import KafkaLog
 from eventlog.log import LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
 from runtime.health import health_routes, orderlog_version
+from runtime.serving import FAILED, INCOMPATIBLE, serve
 from runtime.settings import CommandSettings, LogSettings
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.command_api")
 
-_DONE, _FAILED, _INCOMPATIBLE = 0, 1, 4
-_GRACE_S = 10
 _ERRORS = {404: "not-found", 405: "method-not-allowed"}
 
 OpenPartitions = Callable[[], AbstractAsyncContextManager[Partitions]]
@@ -115,28 +113,9 @@ def run() -> int:
         topics.check(log)
     except TopicMismatch as error:
         _log.error("incompatible", reason=str(error), remedy="orderlog topics ensure")
-        return _INCOMPATIBLE
+        return INCOMPATIBLE
     except LogUnavailable as error:
         _log.error("kafka_unavailable", reason=str(error))
-        return _FAILED
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(lambda: kafka_partitions(log, settings.node), settings),
-            host=settings.command_host,
-            port=settings.command_port,
-            log_config=None,
-            access_log=False,
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
-    try:
-        server.run()
-    except SystemExit:  # uvicorn's answer to a port that is taken; it has said so.
-        return _FAILED
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return _DONE
-    return _DONE if server.started else _FAILED
+        return FAILED
+    app = create_app(lambda: kafka_partitions(log, settings.node), settings)
+    return uvloop.run(serve(app, settings.command_host, settings.command_port))

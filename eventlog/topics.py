@@ -34,7 +34,10 @@ class Topics:
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
         self._timeout_s = settings.request_timeout_ms / 1000
-        self._admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 3})
+        self._admin = AdminClient(
+            # Errors reach the caller; librdkafka would print one line per connection that fails.
+            {"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0}
+        )
 
     def ensure(self) -> bool:
         """Create the topic unless it is there; tell whether it was created.
@@ -155,11 +158,19 @@ class Topics:
             raise self._unavailable(error) from error
         return {name: str(entry.value) for name, entry in entries.items()}
 
-    def _unavailable(self, error: Exception) -> LogUnavailable:
-        return LogUnavailable(
-            f"Kafka at {self._settings.kafka_bootstrap} (ORDERLOG_KAFKA_BOOTSTRAP) does not do "
-            f"what is asked: {error}"
-        )
+    def _unavailable(self, error: KafkaException) -> LogUnavailable:
+        where = f"Kafka at {self._settings.kafka_bootstrap} (ORDERLOG_KAFKA_BOOTSTRAP)"
+        if error.args[0].code() in _SILENCE:
+            return LogUnavailable(f"{where} does not answer: start it, or correct the setting")
+        return LogUnavailable(f"{where} refuses: {error.args[0].str()}")
+
+
+_SILENCE = {
+    KafkaError._TIMED_OUT,  # noqa: SLF001 - their public names
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+}
 
 
 def _is_passing(error: KafkaException) -> bool:

@@ -13,12 +13,12 @@ from query_api import problems
 from query_api.checkpoints import Checkpoints
 from query_api.database import Database, SchemaMissing
 from query_api.metrics import Measured
-from query_api.process import FAILED, INCOMPATIBLE, serve
 from query_api.reading import Reader
 from query_api.resources import Resources
 from query_api.routes import documentation, orders, projections, reports, streams, timeline
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
+from runtime.serving import FAILED, INCOMPATIBLE, serve
 from runtime.settings import DatabaseSettings, QuerySettings
 from runtime.telemetry import configure_logging
 

@@ -12,7 +12,7 @@ from domain.decide import DECIDER
 from eventlog.codec import is_event
 from eventlog.memory import MemoryLog
 from eventlog.ownership import Partitions
-from query_api.process import server
+from runtime.serving import server
 from runtime.settings import CommandSettings, LogSettings
 
 DEADLINE_S = 20

@@ -23,8 +23,8 @@ from projectors import database, generations
 from projectors.engine import Engine, Move
 from projectors.read_models import PROJECTIONS
 from query_api.app import create_app
-from query_api.process import server
 from runtime.position import Position, log_id
+from runtime.serving import server
 from runtime.settings import DatabaseSettings, QuerySettings
 
 START_US = 1_790_000_000_000_000

@@ -42,7 +42,9 @@ def server(app: ASGIApp, host: str, port: int) -> Server:
     )
 
 
-async def serve(app: ASGIApp, host: str, port: int, on_stop: Callable[[], None]) -> int:
+async def serve(
+    app: ASGIApp, host: str, port: int, on_stop: Callable[[], None] = lambda: None
+) -> int:
     """Serve until SIGTERM or SIGINT; `on_stop` is called first, to end what would not end.
 
     Returns the exit code: 0, or 1 when the address cannot be had.
