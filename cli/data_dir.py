@@ -64,7 +64,7 @@ class DataDir:
         Raises:
             StackError: not ours, not writable, or another stack is running on it.
         """
-        self._require_ours()
+        self.require_ours()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, _PRIVATE)
@@ -76,25 +76,35 @@ class DataDir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
-            raise StackError(
-                f"another stack is running on {self.path}: use it, stop it with "
-                f"`orderlog down --data-dir {self.path}`, or choose another --data-dir"
-            ) from error
+            raise self._taken() from error
         self.end_orphans()
         if is_fresh:
             self._clear()
         (self.path / _MARK).write_text(_MARK_TEXT)
 
-    def _require_ours(self) -> None:
+    def require_ours(self) -> None:
+        """Look, and change nothing.
+
+        Raises:
+            StackError: somebody else's files are there, or another stack is running on it.
+        """
+        if self.is_running():
+            raise self._taken()
         if not self.path.exists() or (self.path / _MARK).exists():
             return
         if not self.path.is_dir():
             raise StackError(f"{self.path} is not a folder: choose another with --data-dir DIR")
-        if any(entry.name != "logs" for entry in self.path.iterdir()):
+        if any(entry.name not in {"lock", "logs"} for entry in self.path.iterdir()):
             raise StackError(
                 f"{self.path} holds something that `orderlog dev` did not make; nothing was "
                 "changed: choose another with --data-dir DIR"
             )
+
+    def _taken(self) -> StackError:
+        return StackError(
+            f"another stack is running on {self.path}: use it, stop it with "
+            f"`orderlog down --data-dir {self.path}`, or choose another --data-dir"
+        )
 
     def _clear(self) -> None:
         remove(self.path / "postgres")

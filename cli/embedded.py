@@ -1,10 +1,10 @@
 """The embedded stack: real Kafka, real Postgres, and our three processes, started in order."""
 
 import asyncio
+import http.client
 import os
 import sys
 import threading
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ from runtime.settings import LogSettings
 _READY_S = 60.0
 _STOP_S = 25.0
 _HTTP_OK = 200
+# A proxy that the environment names is for the world outside, not for the loopback.
+_LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Embedded:
         state.query_url = f"http://127.0.0.1:{ports.query}"
         state.kafka_bootstrap = f"127.0.0.1:{ports.kafka}"
         state.metrics_port = free_port()
+        self._note()
         logins = self._start_servers(ports)
         log = {"ORDERLOG_KAFKA_BOOTSTRAP": state.kafka_bootstrap}
         self._start_ours(
@@ -108,7 +111,7 @@ class Embedded:
         """Start Kafka and Postgres and prepare them; return the processes' database addresses."""
         folder = self._data_dir.path
         self._say("starting Kafka ...")
-        self._run(kafka(folder / "kafka", ports.kafka))
+        self._run(kafka(folder / "kafka", ports.kafka, self._say))
         self._say("starting Postgres ...")
         server, credentials = postgres(folder / "postgres", ports.postgres)
         self._run(server)
@@ -118,8 +121,11 @@ class Embedded:
         return asyncio.run(roles.ensure_logins(ports.postgres, credentials))
 
     def _prepare_topic(self) -> None:
+        # As for the processes: what the caller has set for another cluster does not count here.
+        defaults = {name: field.default for name, field in LogSettings.model_fields.items()}
+        bootstrap, partitions = self.state.kafka_bootstrap, self._partitions
         settings = LogSettings(
-            kafka_bootstrap=self.state.kafka_bootstrap, partitions=self._partitions
+            **defaults | {"kafka_bootstrap": bootstrap, "partitions": partitions}
         )
         try:
             Topics(settings).ensure()
@@ -184,7 +190,7 @@ class Interrupted(StackError):  # noqa: N818 - the name is the state
 def is_ready(url: str) -> bool:
     """Tell whether a process of ours says that it is ready."""
     try:
-        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310 - loopback
+        with _LOOPBACK.open(f"{url}/readyz", timeout=5) as answer:
             return bool(answer.status == _HTTP_OK)
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException):
         return False

@@ -19,8 +19,8 @@ Start everything with `orderlog dev`.
 """
 _VERBS = {
     "dev": "cli.stack",
-    "status": "cli.stack",
-    "down": "cli.stack",
+    "status": "cli.status",
+    "down": "cli.status",
     "serve": "cli.serve",
     "project": "cli.serve",
     "topics": "cli.topics",

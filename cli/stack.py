@@ -1,27 +1,20 @@
-"""`orderlog dev`, `orderlog status`, `orderlog down`: the embedded stack for development."""
+"""`orderlog dev`: the embedded stack for development, in the foreground or in the background."""
 
-import os
 import shlex
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.data_dir import DataDir, State
-from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNHEALTHY
-from cli.output import fail, print_json, say, table
-from runtime.embedded.child import started_at
+from cli.exit_codes import DONE, FAILED, INTERRUPTED
+from cli.output import fail, say
 from runtime.embedded.errors import StackError
-from runtime.embedded.kafka import is_broker
-from runtime.embedded.postgres import is_server
+from runtime.embedded.packages import require_extra
 from runtime.processes import stop_requested
 
 _DEV = """Examples:
@@ -32,20 +25,6 @@ orderlog dev --detach --data-dir /tmp/shop --command-port 0 --query-port 0 \\
     --kafka-port 0 --postgres-port 0
 
 orderlog dev --fresh
-"""
-_STATUS = """Examples:
-
-orderlog status
-
-eval "$(orderlog status -o env)" && curl "$ORDERLOG_QUERY_URL/v1/orders"
-
-orderlog status --data-dir /tmp/shop -o json
-"""
-_DOWN = """Examples:
-
-orderlog down
-
-orderlog down --data-dir /tmp/shop
 """
 _CARD = """
 orderlog is running.
@@ -67,16 +46,7 @@ This set-up is for development: one broker, one copy of the data, no TLS, no log
 {ending}"""
 _STEP_S = 0.1
 _START_S = 300.0
-_DOWN_S = 120.0
 _TAIL_LINES = 25
-
-
-class StatusOutput(StrEnum):
-    """How `status` prints."""
-
-    TEXT = "text"
-    ENV = "env"
-    JSON = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +58,8 @@ class _Options:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the verbs to `app`."""
+    """Add the verb to `app`."""
     app.command("dev", epilog=_DEV)(dev)
-    app.command("status", epilog=_STATUS)(status)
-    app.command("down", epilog=_DOWN)(down)
 
 
 Where = Annotated[
@@ -121,9 +89,15 @@ def dev(  # noqa: PLR0913 - one per option
 
     Needs no Docker, no Java, no root. Ctrl-C stops it in order; the data stays.
     """
-    options = _Options(
-        DataDir(data_dir), (command_port, query_port, kafka_port, postgres_port), partitions, fresh
-    )
+    ports = (command_port, query_port, kafka_port, postgres_port)
+    chosen = [port for port in ports if port]
+    if len(set(chosen)) < len(chosen):
+        raise typer.BadParameter("two of the ports are the same")
+    try:
+        require_extra()
+    except StackError as error:
+        fail(f"orderlog dev: {error}", FAILED)
+    options = _Options(DataDir(data_dir), ports, partitions, fresh)
     raise typer.Exit(_detach(options) if detach else _foreground(options))
 
 
@@ -167,10 +141,13 @@ def _detach(options: _Options) -> int:
     """Start `orderlog dev` as the leader of its own session, and wait until it is ready."""
     data_dir = options.data_dir
     try:
+        data_dir.require_ours()
         data_dir.supervisor_log.parent.mkdir(parents=True, exist_ok=True)
         log = data_dir.supervisor_log.open("wb")
     except OSError as error:
         fail(f"orderlog dev: cannot write to {data_dir.path}: {error.strerror}", FAILED)
+    except StackError as error:
+        fail(f"orderlog dev: {error}", FAILED)
     names = ("--command-port", "--query-port", "--kafka-port", "--postgres-port")
     arguments = [part for pair in zip(names, map(str, options.ports), strict=True) for part in pair]
     with log:
@@ -200,7 +177,7 @@ def _wait_ready(process: "subprocess.Popen[bytes]", data_dir: DataDir) -> int:
         code = process.poll()
         if code is not None:
             say(_tail(data_dir.supervisor_log))
-            return code or FAILED
+            return code if code > 0 else FAILED
         state = data_dir.read()
         if state is not None and state.supervisor.pid == process.pid and state.is_ready:
             down = f"orderlog down --data-dir {shlex.quote(str(data_dir.path))}"
@@ -215,82 +192,3 @@ def _wait_ready(process: "subprocess.Popen[bytes]", data_dir: DataDir) -> int:
 
 def _tail(path: Path) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-
-
-def status(
-    *,
-    data_dir: Where = Path(".data"),
-    output: Annotated[
-        StatusOutput, typer.Option("--output", "-o", help="How to print it.")
-    ] = StatusOutput.TEXT,
-) -> None:
-    """Say what runs on a data dir. Exit code 3: not everything is well."""
-    place = DataDir(data_dir)
-    state = place.read()
-    if state is None or not state.supervisor.is_alive():
-        fail(f"no stack is running on {place.path}: start one with `orderlog dev`", UNHEALTHY)
-    described = _described(state)
-    if output is StatusOutput.JSON:
-        print_json(described)
-    elif output is StatusOutput.ENV:
-        for name in ("command_url", "query_url", "kafka_bootstrap", "database_url"):
-            typer.echo(f"ORDERLOG_{name.upper()}={shlex.quote(described[name])}")
-    else:
-        rows = described["processes"].items()
-        table(("process", "pid", "state"), [(n, str(p["pid"]), p["state"]) for n, p in rows])
-        say(f"command API {state.command_url}, query API {state.query_url}")
-    raise typer.Exit(DONE if described["healthy"] else UNHEALTHY)
-
-
-def _described(state: State) -> dict[str, Any]:
-    from cli.embedded import is_ready  # noqa: PLC0415 - see `_foreground`
-
-    kafka_port = int(state.kafka_bootstrap.rpartition(":")[2] or 0)
-    postgres_port = int(state.database_url.rpartition(":")[2].partition("/")[0] or 0)
-    checks: dict[str, Callable[[], bool]] = {
-        "kafka": lambda: is_broker(kafka_port),
-        "postgres": lambda: is_server(postgres_port),
-        "command": lambda: is_ready(state.command_url),
-        "projectors": lambda: is_ready(f"http://127.0.0.1:{state.metrics_port}"),
-        "query": lambda: is_ready(state.query_url),
-    }
-    processes = {}
-    for name, check in checks.items():
-        process = state.processes.get(name)
-        is_alive = process is not None and process.is_alive()
-        words = ("ready" if check() else "not ready") if is_alive else "down"
-        pid = process.pid if process is not None and is_alive else None
-        processes[name] = {"pid": pid, "state": words}
-    return {
-        "command_url": state.command_url,
-        "query_url": state.query_url,
-        "kafka_bootstrap": state.kafka_bootstrap,
-        "database_url": state.database_url,
-        "supervisor": state.supervisor.pid,
-        "processes": processes,
-        "healthy": all(one["state"] == "ready" for one in processes.values()),
-    }
-
-
-def down(*, data_dir: Where = Path(".data")) -> None:
-    """Stop the stack of a data dir in order, and wait for it; the data stays."""
-    place = DataDir(data_dir)
-    state = place.read()
-    if state is not None and state.supervisor.is_alive():
-        os.kill(state.supervisor.pid, signal.SIGTERM)
-        if not _ended(state):
-            fail(f"still stopping after {_DOWN_S:.0f} s: see {place.supervisor_log}", FAILED)
-        say("stopped; nothing is lost")
-        return
-    ended = place.end_orphans()
-    say(f"ended what was left: {', '.join(ended)}" if ended else f"nothing runs on {place.path}")
-
-
-def _ended(state: State) -> bool:
-    waiting = threading.Event()
-    deadline = time.monotonic() + _DOWN_S
-    while started_at(state.supervisor.pid) == state.supervisor.started:
-        if time.monotonic() > deadline:
-            return False
-        waiting.wait(_STEP_S)
-    return True

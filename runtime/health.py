@@ -73,9 +73,11 @@ def orderlog_version() -> str:
 
 async def _ask(checks: Checks) -> Mapping[str, str | None]:
     try:
-        async with asyncio.timeout(CHECK_DEADLINE_S):
+        async with asyncio.timeout(CHECK_DEADLINE_S) as deadline:
             return await checks()
-    except TimeoutError:
+    except TimeoutError as error:
+        if not deadline.expired():
+            return {"checks": f"TimeoutError: {error}"}
         return {"checks": f"no answer within {CHECK_DEADLINE_S:g} s"}
     except Exception as error:  # noqa: BLE001 - a probe that fails is an answer, not a crash
         return {"checks": f"{type(error).__name__}: {error}"}

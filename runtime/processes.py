@@ -93,6 +93,7 @@ class Supervisor:
         try:
             child.start()
         except (StackError, OSError) as error:
+            child.stop()
             if not self._is_stopping.is_set():
                 self._say(f"{child.name} did not start: trying again in {pause_s:g} s\n{error}")
             return False

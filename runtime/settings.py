@@ -1,7 +1,11 @@
 """Settings from `ORDERLOG_*` variables: the only reader of the environment."""
 
-from pydantic import Field, SecretStr
+import re
+
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_POSTGRES = re.compile(r"postgres(ql)?://([^@/]*@)?(\[[^\]]*\]|[^:/?\[\]]*)(:\d*)?([/?].*)?")
 
 
 class _Settings(BaseSettings):
@@ -11,7 +15,9 @@ class _Settings(BaseSettings):
 class LogSettings(_Settings):
     """Where the log is, and how its writer behaves."""
 
-    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port[,host:port] of Kafka")
+    kafka_bootstrap: str = Field(
+        "127.0.0.1:9092", min_length=1, description="host:port[,host:port] of Kafka"
+    )
     kafka_topic: str = Field("orders.events", pattern=r"^[a-zA-Z0-9._-]{1,200}$")
     environment: str = Field(
         "dev",
@@ -53,6 +59,15 @@ class DatabaseSettings(_Settings):
         SecretStr("postgresql://orderlog@127.0.0.1:5432/orderlog"),
         description="postgresql://user:password@host:port/database",
     )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_address(cls, url: SecretStr) -> SecretStr:
+        """Refuse what no client can use, here and in words: theirs may quote the password."""
+        if not _POSTGRES.fullmatch(url.get_secret_value()):
+            raise ValueError("must look like postgresql://user:password@host:port/database")
+        return url
+
     database_pool_max: int = Field(10, ge=1, le=1_000)
     statement_timeout_ms: int = Field(30_000, ge=100, le=86_400_000)
 

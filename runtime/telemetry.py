@@ -1,6 +1,8 @@
 """How processes report: structured logs to stderr, and the buckets that our histograms share."""
 
+import json
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -26,8 +28,9 @@ LATENCY_BUCKETS_S = (
 """Upper bounds in seconds for every latency histogram, so that they can be added up."""
 
 _NOISY = ("aiokafka", "uvicorn.access", "asyncio", "alembic")
-_FIRST_PRINTABLE = 0x20
-_DELETE = 0x7F
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, line ends of any kind, and halves of characters that no encoding has."""
+_UNSAFE_BUT_LAYOUT = re.compile("(?![\n\t])" + _UNSAFE.pattern)
 
 Event = MutableMapping[str, Any]
 
@@ -43,6 +46,7 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _named(service),
         structlog.processors.StackInfoRenderer(),
@@ -70,6 +74,7 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.captureWarnings(capture=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
@@ -77,14 +82,35 @@ def configure_logging(service: str, *, level: str = "INFO") -> None:
 def _for_machines() -> list[structlog.typing.Processor]:
     return [
         structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(
-            serializer=lambda event, **_: orjson.dumps(event, default=repr).decode()
-        ),
+        structlog.processors.JSONRenderer(serializer=_one_line),
     ]
 
 
+def _one_line(event: Event, **_: object) -> str:
+    """Make one line of JSON out of anything; orjson leaves some control characters as they are."""
+    try:
+        text = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # What JSON has no word for: a huge number, half a character, a key ...
+        text = json.dumps({str(key): _as_json(value) for key, value in event.items()})
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _as_json(value: object) -> object:
+    return value if isinstance(value, str | int | None) else repr(value)
+
+
 def _for_terminal() -> list[structlog.typing.Processor]:
-    return [_escape_control_characters, structlog.dev.ConsoleRenderer()]
+    return [
+        structlog.processors.format_exc_info,
+        _escape_control_characters,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+def _without_colours(_logger: object, _method: str, event: Event) -> Event:
+    """Drop what uvicorn adds for terminals: its message again, with escape codes."""
+    event.pop("color_message", None)
+    return event
 
 
 def _named(service: str) -> structlog.typing.Processor:
@@ -98,15 +124,15 @@ def _named(service: str) -> structlog.typing.Processor:
 def _escape_control_characters(_logger: object, _method: str, event: Event) -> Event:
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = printable(value)
+            unsafe = _UNSAFE_BUT_LAYOUT if key in {"exception", "stack"} else _UNSAFE
+            event[key] = unsafe.sub(_escaped, value)
     return event
 
 
 def printable(text: str) -> str:
     """Escape control characters, so that `text` cannot drive the terminal it is printed on."""
-    return "".join(
-        character
-        if ord(character) >= _FIRST_PRINTABLE and not _DELETE <= ord(character) < 0xA0  # noqa: PLR2004
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

@@ -6,6 +6,7 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 from runtime.embedded.child import Child, free_port
@@ -51,10 +52,10 @@ num.io.threads=4
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
-def kafka(folder: Path, port: int) -> Child:
+def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) -> Child:
     """Return the broker with its data in `folder`, listening on 127.0.0.1:`port`.
 
-    A new folder is formatted; start it with `.start()`.
+    A new folder is formatted; start it with `.start()`. `say` is told when jars are fetched.
 
     Raises:
         StackError: the jars cannot be had, or the folder belongs to another Kafka version.
@@ -71,10 +72,7 @@ def kafka(folder: Path, port: int) -> Child:
     properties.write_text(
         _PROPERTIES.format(port=port, controller=free_port(), data=data.resolve())
     )
-    jars = kafka_jars()
-    # The JVM keeps its parsed classes beside the jars: the second start is quicker.
-    archive = ("-XX:+AutoCreateSharedArchive", f"-XX:SharedArchiveFile={jars}.jsa")
-    launch = [str(java()), *_JVM, *archive, "-cp", f"{jars}/*"]
+    launch = [str(java()), *_JVM, "-cp", f"{kafka_jars(say)}/*"]
     if not version_file.exists():
         _format(launch, properties)
         version_file.write_text(KAFKA_VERSION)
@@ -88,12 +86,15 @@ def kafka(folder: Path, port: int) -> Child:
 
 
 def _format(launch: list[str], properties: Path) -> None:
+    """Format, unless an earlier start was ended just after it had done so."""
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    tool = [*launch, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
     formatted = subprocess.run(  # noqa: S603 - our own command line
-        [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)],
+        [*tool, "-t", cluster_id, "-c", str(properties)],
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,  # Ctrl-C is for us alone: we stop once it is done.
     )
     if formatted.returncode:
         raise StackError(f"Kafka's data folder could not be made:\n{formatted.stderr[-2000:]}")

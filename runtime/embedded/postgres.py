@@ -61,7 +61,13 @@ def postgres(folder: Path, port: int, *, is_durable: bool = True) -> tuple[Child
         _write_private(secrets_file, json.dumps(asdict(credentials)))
         _initialise(home, data, credentials.admin)
         version_file.write_text(POSTGRES_VERSION)
-    credentials = Credentials(**json.loads(secrets_file.read_text()))
+    try:
+        credentials = Credentials(**json.loads(secrets_file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StackError(
+            f"{secrets_file} is missing or damaged, and Postgres lets nobody in without it: delete "
+            f"{folder} (the read models are built again from Kafka), or use another --data-dir"
+        ) from error
     options = {"unix_socket_directories": "", "listen_addresses": "127.0.0.1", "port": str(port)}
     if not is_durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -133,6 +139,7 @@ def _initialise(home: Path, data: Path, password: str) -> None:
             cwd="/",
             user=user,
             extra_groups=[] if user else None,
+            start_new_session=True,  # Ctrl-C is for us alone: we stop once it is done.
             env={"LANG": "C.UTF-8", "PATH": os.environ.get("PATH", "")},
         )
     finally:
