@@ -12,7 +12,7 @@ from audit.export import ExportFailed, Request, export
 from audit.folder import FolderRefused
 from audit.manifest import NAME, Filter, Manifest, ManifestError, parse
 from audit.verify import Verdict, verify
-from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED
+from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
 from cli.output import Output, Progress, print_json, say
 from eventlog.log import LogError, TopicMismatch
 
@@ -32,6 +32,12 @@ orderlog audit verify audit-2026-11
 
 orderlog audit verify audit-2026-12 --against kept-elsewhere/manifest.json
 """
+_EXPORT_CODES = {
+    FAILED: "the folder, the disk or Kafka refused",
+    INCOMPATIBLE: "there is no such topic, or not as it is needed",
+    INTERRUPTED: "interrupted, and goes on with the same command",
+}
+_VERIFY_CODES = {VERIFICATION_FAILED: "the export was changed", INTERRUPTED: "interrupted"}
 _MICROSECONDS = 1_000_000
 
 
@@ -40,8 +46,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         help="Export the log so that it proves itself, and check exports.", no_args_is_help=True
     )
-    group.command("export", epilog=_EXPORT_EXAMPLES)(export_command)
-    group.command("verify", epilog=_VERIFY_EXAMPLES)(verify_command)
+    group.command("export", epilog=_EXPORT_EXAMPLES + explained(_EXPORT_CODES))(export_command)
+    group.command("verify", epilog=_VERIFY_EXAMPLES + explained(_VERIFY_CODES))(verify_command)
     app.add_typer(group, name="audit")
 
 

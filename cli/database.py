@@ -3,7 +3,7 @@
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.exit_codes import FAILED
+from cli.exit_codes import FAILED, INTERRUPTED, explained
 from cli.output import fail, say
 from migrations import upgrade
 from runtime.settings import DatabaseSettings
@@ -12,11 +12,15 @@ _EXAMPLES = """Examples:
 
 ORDERLOG_DATABASE_URL=postgresql://owner:password@db/orderlog orderlog migrate
 """
+_CODES = {
+    FAILED: "Postgres does not answer, or the user may not do it; nothing was changed",
+    INTERRUPTED: "interrupted; nothing was changed",
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
-    app.command("migrate", epilog=_EXAMPLES)(migrate)
+    app.command("migrate", epilog=_EXAMPLES + explained(_CODES))(migrate)
 
 
 def migrate() -> None:

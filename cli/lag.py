@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.exit_codes import FAILED, INCOMPATIBLE, UNHEALTHY
+from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, UNHEALTHY, explained
 from cli.output import Output, fail, print_json, say, table
 from eventlog.log import LogError
 from eventlog.reader import LogReader
@@ -26,6 +26,12 @@ orderlog lag --max-seconds 30 || page-somebody
 
 orderlog lag -o json
 """
+_CODES = {
+    FAILED: "Kafka or Postgres does not answer",
+    UNHEALTHY: "over the limit, stuck, or nothing is projected yet",
+    INCOMPATIBLE: "not migrated, or built from another log",
+    INTERRUPTED: "interrupted",
+}
 _LOAD = """
 SELECT c.projection, c.generation, c.partition, c.next_offset, c.error
 FROM orderlog.live_checkpoints c ORDER BY c.projection, c.partition
@@ -52,7 +58,7 @@ class Lag:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
-    app.command("lag", epilog=_EXAMPLES)(lag)
+    app.command("lag", epilog=_EXAMPLES + explained(_CODES))(lag)
 
 
 def lag(
@@ -66,8 +72,7 @@ def lag(
 ) -> None:
     """Say per projection and partition how many records and seconds it is behind the log.
 
-    Asks Kafka and Postgres, not the projector, so it also works when that is down. Exit code 3:
-    over the limit, or stuck.
+    Asks Kafka and Postgres, not the projector, so it also works when that is down.
     """
     try:
         found = asyncio.run(_measured())

@@ -71,7 +71,7 @@ def main() -> None:
     """Run the command line; the exit codes are those of `cli.exit_codes`."""
     verb = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        application(verb)()
+        application(verb)(prog_name="orderlog")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED
+from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
 from cli.output import Output, Progress, fail, print_json, say, table
 from eventlog.log import IntegrityError, LogError, Undecodable
 from projectors import generations
@@ -37,6 +37,12 @@ orderlog verify --all
 
 orderlog verify --sample 500 --projection orders
 """
+_CODES = {
+    FAILED: "Kafka or Postgres does not answer, or another one is at work",
+    INCOMPATIBLE: "not migrated, built from another log, or nothing to go back to",
+    INTERRUPTED: "interrupted",
+}
+_COMPARING = {**_CODES, VERIFICATION_FAILED: "the rows differ from the log"}
 _SAMPLE = 100
 
 Result = TypeVar("Result")
@@ -44,9 +50,9 @@ Result = TypeVar("Result")
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to `app`."""
-    app.command("rebuild", epilog=_REBUILD)(rebuild)
-    app.command("rollback", epilog=_ROLLBACK)(rollback)
-    app.command("verify", epilog=_VERIFY)(verify)
+    app.command("rebuild", epilog=_REBUILD + explained(_COMPARING))(rebuild)
+    app.command("rollback", epilog=_ROLLBACK + explained(_CODES))(rollback)
+    app.command("verify", epilog=_VERIFY + explained(_COMPARING))(verify)
 
 
 Names = Annotated[
@@ -154,7 +160,7 @@ def verify(
     workers: Workers = os.cpu_count() or 1,
     output: As = Output.TEXT,
 ) -> None:
-    """Fold the log again and compare it with what is served. Exit code 5: they differ."""
+    """Fold the log again and compare it with what is served."""
     if all_rows and sample is not None:
         raise typer.BadParameter("give --sample N or --all, not both")
     chosen = _chosen(projection)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import httpx2
 import typer
 
-from cli.exit_codes import DONE, FAILED, INTERRUPTED, VERIFICATION_FAILED
+from cli.exit_codes import DONE, FAILED, INTERRUPTED, VERIFICATION_FAILED, explained
 from cli.output import Output, Progress, print_json, say, table
 from domain.currencies import written
 from seeding.completejourney import CompleteJourney, DatasetMissing
@@ -25,6 +25,11 @@ orderlog seed --dataset completejourney --orders 20000 --concurrency 8
 
 orderlog seed --dataset completejourney --orders 5000 --rate 200 -o json
 """
+_CODES = {
+    FAILED: "an API does not answer, or orders were refused",
+    VERIFICATION_FAILED: "what is served is not what was sent",
+    INTERRUPTED: "interrupted, and goes on with the same command",
+}
 _TIMEOUT_S = 60.0
 _COMPLETEJOURNEY_ORDERS = 1_000
 
@@ -48,7 +53,7 @@ class _Job:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
-    app.command("seed", epilog=_EXAMPLES)(seed)
+    app.command("seed", epilog=_EXAMPLES + explained(_CODES))(seed)
 
 
 Name = Annotated[DatasetName, typer.Option("--dataset", help="Which orders to send.")]
@@ -91,8 +96,7 @@ def seed(  # noqa: PLR0913 - one per option
 ) -> None:
     """Send real-looking orders through the command API and compare what is then served.
 
-    Interrupted? Give the same command again: nothing is placed twice. Exit code 5: what is served
-    is not what was sent.
+    Interrupted? Give the same command again: nothing is placed twice.
     """
     job = _Job(
         _dataset(dataset),

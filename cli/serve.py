@@ -2,6 +2,8 @@
 
 import typer
 
+from cli.exit_codes import FAILED, INCOMPATIBLE, explained
+
 _COMMAND = """Examples:
 
 ORDERLOG_KAFKA_BOOTSTRAP=kafka-1:9092,kafka-2:9092 orderlog serve command
@@ -16,42 +18,45 @@ _PROJECT = """Examples:
 
 ORDERLOG_KAFKA_BOOTSTRAP=kafka-1:9092 ORDERLOG_DATABASE_URL=postgresql://… orderlog project
 """
+_COMMAND_CODES = {
+    FAILED: "Kafka does not answer, or the port is taken",
+    INCOMPATIBLE: "the topic is not what is needed: `orderlog topics ensure`",
+}
+_QUERY_CODES = {
+    FAILED: "the port is taken",
+    INCOMPATIBLE: "the database is not migrated: `orderlog migrate`",
+}
+_PROJECT_CODES = {
+    FAILED: "other processes took all projections",
+    INCOMPATIBLE: "schema or log are not what the read models were built from",
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to `app`."""
     group = typer.Typer(help="Run one of the two APIs.", no_args_is_help=True)
-    group.command("command", epilog=_COMMAND)(command)
-    group.command("query", epilog=_QUERY)(query)
+    group.command("command", epilog=_COMMAND + explained(_COMMAND_CODES))(command)
+    group.command("query", epilog=_QUERY + explained(_QUERY_CODES))(query)
     app.add_typer(group, name="serve")
-    app.command("project", epilog=_PROJECT)(project)
+    app.command("project", epilog=_PROJECT + explained(_PROJECT_CODES))(project)
 
 
 def command() -> None:
-    """Run the command API until SIGTERM or Ctrl-C. It needs Kafka, and no database.
-
-    Exit code 4: the topic is not what is needed; run `orderlog topics ensure`.
-    """
+    """Run the command API until SIGTERM or Ctrl-C. It needs Kafka, and no database."""
     from command_api.app import run  # noqa: PLC0415 - one process loads only its own side
 
     raise typer.Exit(run())
 
 
 def query() -> None:
-    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and no Kafka.
-
-    Exit code 4: the database is not migrated; run `orderlog migrate`.
-    """
+    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and no Kafka."""
     from query_api.app import run  # noqa: PLC0415
 
     raise typer.Exit(run())
 
 
 def project() -> None:
-    """Run the projectors until SIGTERM or Ctrl-C: from the log to the read models.
-
-    Exit code 4: schema or log are not what the read models were built from.
-    """
+    """Run the projectors until SIGTERM or Ctrl-C: from the log to the read models."""
     from projectors.process import run  # noqa: PLC0415
 
     raise typer.Exit(run())

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from cli.data_dir import DataDir, State
-from cli.exit_codes import DONE, FAILED, INTERRUPTED
+from cli.exit_codes import DONE, FAILED, INTERRUPTED, explained
 from cli.output import fail, say
 from runtime.embedded.errors import StackError
 from runtime.embedded.packages import require_extra
@@ -26,6 +26,11 @@ orderlog dev --detach --data-dir /tmp/shop --command-port 0 --query-port 0 \\
 
 orderlog dev --fresh
 """
+_CODES = {
+    DONE: "stopped in order, or ready with --detach",
+    FAILED: "it cannot start: the message says why",
+    INTERRUPTED: "interrupted before it was ready",
+}
 _CARD = """
 orderlog is running.
 
@@ -59,7 +64,7 @@ class _Options:
 
 def register(app: typer.Typer) -> None:
     """Add the verb to `app`."""
-    app.command("dev", epilog=_DEV)(dev)
+    app.command("dev", epilog=_DEV + explained(_CODES))(dev)
 
 
 Where = Annotated[

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.data_dir import DataDir, State
-from cli.exit_codes import DONE, FAILED, UNHEALTHY
+from cli.exit_codes import DONE, FAILED, INTERRUPTED, UNHEALTHY, explained
 from cli.output import fail, print_json, say, table
 from runtime.embedded.child import started_at
 from runtime.embedded.kafka import is_broker
@@ -33,6 +33,8 @@ orderlog down
 
 orderlog down --data-dir /tmp/shop
 """
+_STATUS_CODES = {DONE: "all is well", UNHEALTHY: "nothing runs there, or not all is ready"}
+_DOWN_CODES = {FAILED: "it is still stopping", INTERRUPTED: "interrupted; it goes on stopping"}
 _STEP_S = 0.1
 _DOWN_S = 120.0
 
@@ -47,8 +49,8 @@ class StatusOutput(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to `app`."""
-    app.command("status", epilog=_STATUS)(status)
-    app.command("down", epilog=_DOWN)(down)
+    app.command("status", epilog=_STATUS + explained(_STATUS_CODES))(status)
+    app.command("down", epilog=_DOWN + explained(_DOWN_CODES))(down)
 
 
 Where = Annotated[
@@ -63,7 +65,7 @@ def status(
         StatusOutput, typer.Option("--output", "-o", help="How to print it.")
     ] = StatusOutput.TEXT,
 ) -> None:
-    """Say what runs on a data dir. Exit code 3: not everything is well."""
+    """Say what runs on a data dir, and whether it is well."""
     place = DataDir(data_dir)
     state = place.read()
     if state is None or not state.supervisor.is_alive():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.exit_codes import FAILED, INCOMPATIBLE
+from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, explained
 from cli.output import Output, fail, print_json, say
 from domain.events import Recorded
 from eventlog import codec
@@ -35,15 +35,25 @@ orderlog inspect 0193d5f0-7c1e-7b6a-9a55-3f0d2c8e4b11
 
 orderlog inspect 0193d5f0-7c1e-7b6a-9a55-3f0d2c8e4b11 -o json
 """
+_CODES = {
+    FAILED: "Kafka does not answer",
+    INCOMPATIBLE: "the topic is missing, or not as it is needed",
+    INTERRUPTED: "interrupted",
+}
+_INSPECT_CODES = {
+    **_CODES,
+    FAILED: "the log holds no event of this order, or Kafka does not answer",
+    INCOMPATIBLE: "the topic is missing, or an event is of a later release",
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to `app`."""
     group = typer.Typer(help="Create and check the topic of events.", no_args_is_help=True)
-    group.command("ensure", epilog=_ENSURE)(ensure)
-    group.command("check", epilog=_CHECK)(check_command)
+    group.command("ensure", epilog=_ENSURE + explained(_CODES))(ensure)
+    group.command("check", epilog=_CHECK + explained(_CODES))(check_command)
     app.add_typer(group, name="topics")
-    app.command("inspect", epilog=_INSPECT)(inspect)
+    app.command("inspect", epilog=_INSPECT + explained(_INSPECT_CODES))(inspect)
 
 
 As = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
@@ -64,7 +74,7 @@ def ensure() -> None:
 
 
 def check_command(*, output: As = Output.TEXT) -> None:
-    """Compare the topic with what the promises rest on. Exit code 4: it differs."""
+    """Compare the topic with what the promises rest on."""
     settings = LogSettings()
     topics = Topics(settings)
     try:
@@ -97,7 +107,7 @@ def inspect(
     *,
     output: As = Output.TEXT,
 ) -> None:
-    """Print an order's events, decoded, straight from Kafka. Exit code 1: there are none."""
+    """Print an order's events, decoded, straight from Kafka."""
     try:
         order_id = str(uuid.UUID(order_id))
     except ValueError as error:

@@ -1,26 +1,53 @@
-"""The command line as a user has it: a process of its own."""
+"""The command line: its real entry in this process, for speed, and processes of their own."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(sys.executable).with_name("orderlog")
+from cli.main import main
+
 Done = subprocess.CompletedProcess[str]
 
 
-@pytest.fixture(scope="session")
-def orderlog() -> Callable[..., Done]:
-    """Answer `orderlog(*words, **settings)`: the process when it has ended."""
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """This process' environment, with these settings of ours and no other."""
+    others = {name: value for name, value in os.environ.items() if "ORDERLOG_" not in name}
+    return {**others, **{f"ORDERLOG_{name.upper()}": value for name, value in settings.items()}}
+
+
+@pytest.fixture
+def orderlog(monkeypatch, capsys) -> Callable[..., Done]:
+    """Answer `orderlog(*words, **settings)`: exit code and output of the entry point, run here."""
 
     def run(*words: str, **settings: str) -> Done:
-        ours = {name: value for name, value in os.environ.items() if "ORDERLOG_" not in name}
+        wanted = environment(settings)
+        capsys.readouterr()
+        with monkeypatch.context() as patched:
+            for name in os.environ.keys() - wanted.keys():
+                patched.delenv(name)
+            for name, value in wanted.items():
+                patched.setenv(name, value)
+            patched.setattr(sys, "argv", ["orderlog", *words])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        code = ended.value.code
+        assert code is None or isinstance(code, int)
+        return Done(words, code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def orderlog_process() -> Callable[..., Done]:
+    """Answer the same of a process of its own, when it has ended."""
+
+    def run(*words: str, **settings: str) -> Done:
         return subprocess.run(
-            [str(PROGRAM), *words],
-            env={**ours, **{f"ORDERLOG_{name.upper()}": value for name, value in settings.items()}},
+            [sys.executable, "-m", "cli.main", *words],
+            env=environment(settings),
             capture_output=True,
             text=True,
             check=False,

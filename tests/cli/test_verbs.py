@@ -1,5 +1,6 @@
 """Verbs on a real Kafka and a real Postgres."""
 
+import asyncio
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from eventlog import codec
 from eventlog.log import Record
 from eventlog.partitioner import partition_of
 
+DEADLINE_S = 20
 ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
 
 
@@ -67,9 +69,13 @@ async def placed(kafka_log):
     }
     note = codec.bodies.events.NoteAdded("n-1", "\x1b[31mred\nsecond line")
     value = codec.encode(codec.Envelope(**envelope), note)
-    appender = await kafka_log.open_appender(partition_of(ORDER, 4))
+    partition = partition_of(ORDER, 4)
+    appender = await kafka_log.open_appender(partition)
     await appender.append([Record(codec.event_key(ORDER, 1), value)])
     await appender.close()
+    async with asyncio.timeout(DEADLINE_S):
+        while not await kafka_log.end(partition):  # The commit's marker may still be on its way.
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.usefixtures("placed")
