@@ -92,7 +92,7 @@ class Supervisor:
     def _restart(self, child: Child, pause_s: float) -> bool:
         try:
             child.start()
-        except (StackError, OSError) as error:
+        except StackError as error:
             child.stop()
             if not self._is_stopping.is_set():
                 self._say(f"{child.name} did not start: trying again in {pause_s:g} s\n{error}")

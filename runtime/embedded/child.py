@@ -40,9 +40,23 @@ class Child:
         Raises:
             StackError: it ended or was not ready in time; the message has the end of its log.
         """
+        try:
+            self.process = self._launch()
+        except OSError as error:
+            raise StackError(f"{self.name} cannot be started: {error}") from error
+        deadline = time.monotonic() + self.start_s
+        while not self.is_ready():
+            if self.process.poll() is not None:
+                raise StackError(f"{self.name} ended at once:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                self.stop()
+                raise StackError(f"{self.name} not ready in {self.start_s:g} s:\n{self.log_tail()}")
+            time.sleep(_STEP_S)
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command lines
+            return subprocess.Popen(  # noqa: S603 - our own command lines
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -54,16 +68,6 @@ class Child:
                 group="nogroup" if self.user and _has_group("nogroup") else None,
                 extra_groups=[] if self.user else None,
             )
-        deadline = time.monotonic() + self.start_s
-        while not self.is_ready():
-            if self.process.poll() is not None:
-                raise StackError(f"{self.name} ended at once:\n{self.log_tail()}")
-            if time.monotonic() > deadline:
-                self.stop()
-                raise StackError(
-                    f"{self.name} not ready in {self.start_s:.0f} s:\n{self.log_tail()}"
-                )
-            time.sleep(_STEP_S)
 
     def is_running(self) -> bool:
         """Tell whether the process is there."""

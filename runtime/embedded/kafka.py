@@ -74,7 +74,9 @@ def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) 
     )
     launch = [str(java()), *_JVM, "-cp", f"{kafka_jars(say)}/*"]
     if not version_file.exists():
-        _format(launch, properties)
+        # Written last when a folder is formatted; an earlier start may have been ended right after.
+        if not (data / "meta.properties").exists():
+            _format(launch, properties)
         version_file.write_text(KAFKA_VERSION)
     return Child(
         name="Kafka",
@@ -86,11 +88,9 @@ def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) 
 
 
 def _format(launch: list[str], properties: Path) -> None:
-    """Format, unless an earlier start was ended just after it had done so."""
     cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-    tool = [*launch, "kafka.tools.StorageTool", "format", "--ignore-formatted"]
     formatted = subprocess.run(  # noqa: S603 - our own command line
-        [*tool, "-t", cluster_id, "-c", str(properties)],
+        [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)],
         capture_output=True,
         text=True,
         check=False,
