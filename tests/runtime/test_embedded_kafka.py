@@ -163,4 +163,6 @@ print(s.getsockname()[1], flush=True); c, _ = s.accept(); c.sendall(b'SSH-2.0-x'
 
 
 def test_a_broker_that_answers_is_ready(kafka_bootstrap):
+    if "ORDERLOG_TEST_KAFKA_BOOTSTRAP" in os.environ:
+        pytest.skip("ORDERLOG_TEST_KAFKA_BOOTSTRAP names a broker of your own")
     assert is_broker(int(kafka_bootstrap.rpartition(":")[2]))

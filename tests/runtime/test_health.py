@@ -28,6 +28,10 @@ async def raising() -> dict:
     raise OSError("gone")
 
 
+async def timing_out() -> dict:
+    raise TimeoutError("the database took 2 s")
+
+
 async def hanging() -> dict:
     await asyncio.Event().wait()
     return {}
@@ -46,6 +50,9 @@ async def test_ready_names_every_dependency():
     [
         pytest.param(ill, {"kafka": "no answer", "postgres": "ok"}, id="one is ill"),
         pytest.param(raising, {"checks": "OSError: gone"}, id="the check fails"),
+        pytest.param(
+            timing_out, {"checks": "TimeoutError: the database took 2 s"}, id="it gives up itself"
+        ),
         pytest.param(hanging, {"checks": "no answer within 0.05 s"}, id="the check hangs"),
     ],
 )
@@ -57,6 +64,26 @@ async def test_not_ready_is_503_and_says_why(monkeypatch, checks, said):
     assert answer.status_code == 503
     assert answer.json()["status"] == "not ready"
     assert answer.json()["dependencies"] == said
+
+
+async def test_a_client_that_goes_away_is_not_an_answer():
+    """Cancellation passes through; it is no fault of a dependency."""
+    asked = asyncio.create_task(get("/readyz", hanging))
+    await asyncio.sleep(0)
+    asked.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/-/versions"])
+async def test_no_answer_is_kept_by_a_cache(path):
+    assert (await get(path, fine)).headers["cache-control"] == "no-store"
+
+
+async def test_every_answer_names_the_process():
+    for path in ("/livez", "/readyz", "/-/versions"):
+        assert (await get(path, fine)).json()["service"] == "test"
 
 
 async def test_alive_does_not_depend_on_anything():
