@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from eventlog.log import Batch, LogError, LogUnavailable
+from eventlog.log import Batch, LogUnavailable
 from eventlog.reader import LogReader
 from projectors.folding import Decoded, decode
 from runtime.settings import LogSettings, ProjectorSettings
@@ -77,6 +77,9 @@ class Follower:
         self._thread.shutdown()
 
     def _next(self) -> list[Decoded]:
+        if not self._positions:  # Nothing can be read on; whoever asks again must not spin.
+            time.sleep(self._wait_s)
+            return []
         try:
             reader = self._reader or self._join()
             batches = reader.poll(1, self._wait_s)  # As in `read_between`.
@@ -97,8 +100,6 @@ class Follower:
         return found
 
     def _join(self) -> LogReader:
-        if not self._positions:
-            raise LogError("no partition can be read on")
         reader = LogReader(self._settings)
         reader.assign(self._positions)
         self._reader = reader

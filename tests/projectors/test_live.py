@@ -1,87 +1,150 @@
 """The live projector on a real Kafka and Postgres: whatever happens, the rows are the log's."""
 
 import asyncio
-import os
-import signal
-import subprocess
-import sys
 
 import asyncpg
+import pytest
 
-from eventlog.log import Record
+from projectors import metrics
+from projectors.database import Incompatible
+from projectors.live import Live
 from projectors.read_models import PROJECTIONS
+from runtime.settings import ProjectorSettings
 
-from .conftest import at
+from .running import at
+
+PARTITIONS = 4
 
 
-async def is_exact(facts, served, expected) -> bool:
-    return await served() == expected(await facts.decoded())
+def applied() -> dict[str, int]:
+    """Return how many events this process has applied, over all tests."""
+    return {name: int(metrics.EVENTS.labels(name)._value.get()) for name in PROJECTIONS}
 
 
-async def test_the_rows_are_what_the_functions_make_of_the_log(facts, projecting, served, expected):
+@pytest.mark.parametrize("events_max", [1, 7, 2_000])
+async def test_the_rows_are_what_the_functions_make_of_the_log(
+    facts, projecting, is_exact, events_max
+):
     await facts.happen(80)
 
-    async with projecting() as projector:
+    async with projecting(events_max=events_max) as projector:
         await projector.reach()
 
-    assert await is_exact(facts, served, expected)
+    assert await is_exact()
 
 
-async def test_what_happens_while_it_runs_is_applied(facts, projecting, served, expected):
+async def test_what_happens_while_it_runs_is_applied(facts, projecting, is_exact):
     async with projecting() as projector:
         for _ in range(5):
             await facts.happen(15)
         await projector.reach()
 
-    assert await is_exact(facts, served, expected)
+    assert await is_exact()
 
 
-async def test_a_restart_goes_on_at_the_checkpoint(facts, projecting, served, expected):
+@pytest.mark.usefixtures("live_tables")
+async def test_at_any_moment_the_rows_are_the_facts_before_the_checkpoint(
+    facts, projecting, expected, owner
+):
+    """One snapshot of rows and checkpoint, again and again, while events arrive."""
+    seen = {}
+    async with projecting(events_max=3) as projector:
+        job = asyncio.create_task(facts.happen(300))
+        while not job.done():
+            async with owner.transaction(isolation="repeatable_read", readonly=True):
+                below = (await at(owner))["revenue"]
+                rows = await owner.fetch("TABLE read_models.revenue")
+            seen[tuple(below.items())] = sorted((tuple(row) for row in rows), key=str)
+        await job
+        await projector.reach()
+
+    assert len(seen) > 5
+    for below, rows in seen.items():
+        assert rows == expected(facts.decoded(dict(below)))["revenue"], below
+
+
+async def test_a_restart_goes_on_at_the_checkpoint_and_applies_nothing_twice(
+    facts, projecting, is_exact
+):
+    before = applied()
     for _ in range(3):
         await facts.happen(25)
         async with projecting() as projector:
             await projector.reach()
 
-    assert await is_exact(facts, served, expected)
+    events = sum(len(batch.records) for batch in facts.decoded())
+    assert applied() == {name: count + events for name, count in before.items()}
+    assert await is_exact()
 
 
-async def test_an_aborted_transaction_is_never_projected(facts, projecting, served, expected):
+async def test_an_aborted_transaction_is_never_projected(facts, projecting, is_exact):
     await facts.happen(10)
-    partition, records = facts.histories.groups(1)[0]
-    await facts.leave_open(partition, Record(records[0].key, b"never committed"))
+    partition, records = facts.histories.group()
+    appender = await facts.begin(partition, records)
+    await appender._producer.abort_transaction()
+    await appender.close()
 
     async with projecting() as projector:
         await facts.append(partition, records)
         await facts.happen(10)
         await projector.reach()
 
-    assert await is_exact(facts, served, expected)
+    assert await is_exact()
 
 
-async def test_connections_that_are_cut_cost_nothing(
-    facts, projecting, served, expected, connection, database_url
+async def test_an_undecided_transaction_holds_its_partition_back_until_it_is_decided(
+    facts, projecting, is_exact, connection
 ):
-    owner = await asyncpg.connect(database_url)
+    await facts.happen(20)
+    partition, records = facts.histories.group()
+    stable = facts.ends()[partition]
+    appender = await facts.begin(partition, records)
+
+    async with projecting() as projector:
+        waiting = await facts.happen_elsewhere(partition, 20)
+        await projector.reach()
+        assert (await at(connection))["orders"][partition] == stable
+        assert await is_exact()
+        for group in (records, *waiting):  # The owner's next appender aborts what is open.
+            await facts.append(partition, group)
+        await projector.reach()
+    await appender.close()
+
+    assert await is_exact()
+
+
+@pytest.fixture
+def cut(connection, owner):
+    """Answer `await cut(projector, n)`: once that many are open, cut all, ours excepted."""
+    others = (
+        "FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'orderlog-projectors' AND pid <> $1"
+    )
     ours = connection.get_server_pid()
-    try:
-        async with projecting() as projector:
-            for _ in range(4):
-                await facts.happen(15)
-                await owner.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE datname = current_database() AND pid NOT IN (pg_backend_pid(), $1)",
-                    ours,
-                )
-            await projector.reach()
-    finally:
-        await owner.close()
 
-    assert await is_exact(facts, served, expected)
+    async def wait_and_cut(projector, connections: int) -> None:
+        async def are_open() -> bool:
+            return await owner.fetchval(f"SELECT count(*) {others}", ours) >= connections
+
+        await projector.until(are_open, f"{connections} connections")
+        await owner.execute(f"SELECT pg_terminate_backend(pid) {others}", ours)
+
+    return wait_and_cut
 
 
-async def test_of_two_projectors_one_stands_by_until_the_other_ends(
-    facts, projecting, served, expected
-):
+async def test_connections_that_are_cut_cost_nothing(facts, projecting, is_exact, cut):
+    every = len(PROJECTIONS) + 1
+    async with projecting(events_max=2) as projector:
+        job = asyncio.create_task(facts.happen(200))
+        for _ in range(4):
+            await cut(projector, every)
+        await job
+        await projector.reach()
+
+    assert await is_exact()
+
+
+async def test_of_two_projectors_one_stands_by_until_the_other_ends(facts, projecting, is_exact):
     async with projecting() as second:
         async with projecting() as first:
             await facts.happen(30)
@@ -89,37 +152,25 @@ async def test_of_two_projectors_one_stands_by_until_the_other_ends(
         await facts.happen(30)
         await second.reach()
 
-    assert await is_exact(facts, served, expected)
+    assert await is_exact()
 
 
-async def test_a_process_that_is_killed_again_and_again_leaves_exact_rows(
-    facts, environment, projecting, served, expected, connection
+async def test_when_two_projectors_are_cut_off_again_and_again_the_rows_stay_exact(
+    facts, projecting, is_exact, cut
 ):
-    await facts.happen(250)
-    kills = 0
-    for _ in range(3):
-        before = await at(connection)
-        process = subprocess.Popen(  # noqa: ASYNC220 - starting it takes no time
-            [sys.executable, "-m", "cli.main", "project"], env=environment, stderr=subprocess.PIPE
-        )
-        try:
-            async with asyncio.timeout(40):
-                while await at(connection) in ({}, before):
-                    assert process.poll() is None, process.stderr.read().decode()
-                    await asyncio.sleep(0.001)
-        finally:
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-        kills += process.returncode == -signal.SIGKILL
-    assert kills == 3
+    """Whoever comes back first has the projection then; the other one stands by."""
+    every = len(PROJECTIONS) + 2
+    async with projecting(events_max=2), projecting(events_max=2) as second:
+        job = asyncio.create_task(facts.happen(200))
+        for _ in range(4):
+            await cut(second, every)
+        await job
+        await second.reach()
 
-    async with projecting() as projector:
-        await projector.reach()
-
-    assert await is_exact(facts, served, expected)
+    assert await is_exact()
 
 
-async def test_every_projection_has_its_own_checkpoint(facts, projecting, connection):
+async def test_every_projection_has_its_own_checkpoint(facts, projecting, connection, is_exact):
     await facts.happen(10)
     one = PROJECTIONS["timeline"]
 
@@ -131,3 +182,28 @@ async def test_every_projection_has_its_own_checkpoint(facts, projecting, connec
         await projector.until(is_there, "the timeline alone")
 
     assert set(await at(connection)) == {"timeline"}
+    async with projecting() as projector:
+        await projector.reach()
+    assert await is_exact()
+
+
+async def test_a_database_without_its_schema_is_refused(facts, database_settings, owner):
+    await owner.execute("DROP SCHEMA orderlog CASCADE")
+    live = Live(facts.settings, database_settings, ProjectorSettings())
+
+    with pytest.raises(Incompatible, match="run `orderlog migrate`"):
+        await live.run(asyncio.Event())
+
+
+async def test_readers_may_read_and_not_write(facts, projecting, owner):
+    await facts.happen(20)
+    async with projecting() as projector:
+        await projector.reach()
+
+    await owner.execute("SET ROLE orderlog_query")
+    for name in PROJECTIONS:
+        assert await owner.fetchval(f"SELECT count(*) FROM read_models.{name}") > 0
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await owner.execute(f"DELETE FROM read_models.{name}_g1")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await owner.execute("UPDATE orderlog.checkpoints SET next_offset = 0")

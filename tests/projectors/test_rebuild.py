@@ -60,7 +60,7 @@ async def test_the_new_generation_is_equal_and_served(
 
     assert all(one.is_live and one.report.is_equal for one in built)
     assert await live_generations(connection) == dict.fromkeys(PROJECTIONS, 2)
-    assert await served() == expected(await facts.decoded())
+    assert await served() == expected(facts.decoded())
 
 
 async def test_what_happens_meanwhile_is_in_it(
@@ -77,7 +77,7 @@ async def test_what_happens_meanwhile_is_in_it(
 
     assert all(one.is_live for one in built)
     assert await live_generations(connection) == dict.fromkeys(PROJECTIONS, 2)
-    assert await served() == expected(await facts.decoded())
+    assert await served() == expected(facts.decoded())
 
 
 @pytest.mark.usefixtures("projected")
@@ -90,7 +90,7 @@ async def test_one_can_go_back_and_forth(facts, rebuild, projecting, served, exp
         await facts.happen(10)
         async with projecting() as projector:
             await projector.reach()
-        assert await served() == expected(await facts.decoded())
+        assert await served() == expected(facts.decoded())
 
 
 @pytest.mark.usefixtures("projected")
@@ -113,7 +113,7 @@ async def test_an_interrupted_run_changes_nothing_and_the_next_one_works(
     await rebuild().run()
 
     assert set((await live_generations(connection)).values()) == {2}
-    assert await served() == expected(await facts.decoded())
+    assert await served() == expected(facts.decoded())
 
 
 @pytest.mark.usefixtures("projected")
