@@ -9,7 +9,9 @@ _POSTGRES = re.compile(r"postgres(ql)?://([^@/]*@)?(\[[^\]]*\]|[^:/?\[\]]*)(:\d*
 
 
 class _Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="ORDERLOG_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="ORDERLOG_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
 
 class LogSettings(_Settings):

@@ -66,3 +66,43 @@ def test_the_database_address_is_not_printed(monkeypatch):
     monkeypatch.setenv("ORDERLOG_DATABASE_URL", "postgresql://u:hidden@h/d")
 
     assert "hidden" not in repr(settings.DatabaseSettings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h:5432/d",
+        "postgres://h/d",
+        "postgresql://u@[::1]:5432/d",
+        "postgresql:///d?host=/tmp",
+        "postgresql://u:p%40%2F@h/d?sslmode=require",
+    ],
+)
+def test_an_address_that_postgres_clients_know_is_taken(url):
+    assert settings.DatabaseSettings(database_url=url).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hidden",
+        "mysql://u:hidden@h/d",
+        "postgresql+asyncpg://u:hidden@h/d",
+        "postgresql://u:hidden@h:port/d",
+        "postgresql://u:hid/den@h/d",
+        "host=h password=hidden",
+    ],
+)
+def test_an_address_that_nobody_can_use_is_refused_without_repeating_it(url):
+    with pytest.raises(ValidationError, match="postgresql://user:password@host:port/database") as e:
+        settings.DatabaseSettings(database_url=url)
+
+    assert "hid" not in str(e.value)
+
+
+def test_settings_cannot_be_changed_once_they_are_read():
+    found = settings.LogSettings()
+
+    with pytest.raises(ValidationError, match="frozen"):
+        found.partitions = 1
