@@ -1,7 +1,7 @@
 """`orderlog migrate`: the schema of everything that cannot be rebuilt."""
 
 import typer
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cli.exit_codes import FAILED, INTERRUPTED, explained
 from cli.output import fail, say
@@ -32,5 +32,7 @@ def migrate() -> None:
     try:
         upgrade(DatabaseSettings().database_url.get_secret_value())
     except (SQLAlchemyError, OSError) as error:
-        fail(f"the database was not migrated (ORDERLOG_DATABASE_URL): {error}", FAILED)
+        # What Postgres said; SQLAlchemy's own text goes on with statements and links.
+        said = error.orig if isinstance(error, DBAPIError) else error
+        fail(f"the database was not migrated (ORDERLOG_DATABASE_URL): {said}", FAILED)
     say("the database is at the newest schema")

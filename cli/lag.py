@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, UNHEALTHY, explained
+from cli.faults import fail_database
 from cli.output import Output, fail, print_json, say, table
 from eventlog.log import LogError
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from projectors import binding
-from projectors.database import Incompatible, connect, is_passing
+from projectors.database import Incompatible, connect
 from runtime.settings import DatabaseSettings, LogSettings
 
 _EXAMPLES = """Examples:
@@ -80,10 +81,8 @@ def lag(
         fail(str(error), INCOMPATIBLE)
     except LogError as error:
         fail(str(error), FAILED)
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        fail(f"Postgres does not answer (ORDERLOG_DATABASE_URL): {error}", FAILED)
+    except Exception as error:  # noqa: BLE001 - told apart there
+        fail_database(error)
     if output is Output.JSON:
         print_json([asdict(one) for one in found])
     else:

@@ -3,15 +3,16 @@
 import asyncio
 import os
 from collections.abc import Coroutine, Sequence
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
+from cli.faults import fail_database
 from cli.output import Output, Progress, fail, print_json, say, table
 from eventlog.log import IntegrityError, LogError, Undecodable
 from projectors import generations
-from projectors.database import Incompatible, connect, is_passing
+from projectors.database import Incompatible, connect
 from projectors.kinds import Projection
 from projectors.read_models import PROJECTIONS
 from projectors.replay.parity import Report
@@ -239,11 +240,5 @@ def _done(work: Coroutine[Any, Any, Result]) -> Result:
         fail(str(error), INCOMPATIBLE)
     except (RebuildRefused, LogError) as error:
         fail(str(error), FAILED)
-    except Exception as error:  # noqa: BLE001 - told apart below
-        _fail_database(error)
-
-
-def _fail_database(error: Exception) -> NoReturn:
-    if not is_passing(error):
-        raise error
-    fail(f"Postgres does not answer (ORDERLOG_DATABASE_URL): {error}", FAILED)
+    except Exception as error:  # noqa: BLE001 - told apart there
+        fail_database(error)

@@ -4,13 +4,6 @@ import asyncio
 import json
 
 import pytest
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    ResourceType,
-)
 
 from eventlog import codec
 from eventlog.log import Record
@@ -28,28 +21,6 @@ def test_ensuring_a_topic_makes_it_once(orderlog, on_topic):
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert "was created, with 4 partitions" in first.stderr
     assert "is there, with 4 partitions" in second.stderr
-
-
-def test_a_missing_topic_exits_with_4_and_the_remedy(orderlog, on_topic):
-    done = orderlog("topics", "check", **{**on_topic, "kafka_topic": "orders.nowhere"})
-
-    assert done.returncode == 4
-    assert "orderlog topics ensure" in done.stderr
-
-
-def test_a_topic_that_forgets_is_said_with_the_setting(orderlog, on_topic, log_settings):
-    admin = AdminClient({"bootstrap.servers": log_settings.kafka_bootstrap})
-    entry = ConfigEntry("cleanup.policy", "delete", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(
-        ResourceType.TOPIC, log_settings.kafka_topic, incremental_configs=[entry]
-    )
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(10)
-
-    done = orderlog("topics", "check", **on_topic)
-
-    assert done.returncode == 4
-    assert "cleanup.policy is delete, needed is compact" in done.stdout
 
 
 @pytest.fixture
@@ -97,25 +68,11 @@ def test_an_order_that_is_not_there(orderlog, on_topic):
     assert f"no event of order {ORDER}" in done.stderr
 
 
-def test_migrating_twice_is_fine(orderlog, database_url):
-    for _ in range(2):
-        done = orderlog("migrate", database_url=database_url)
-        assert done.returncode == 0, done.stderr
-        assert "newest schema" in done.stderr + done.stdout
-
-
 def test_lag_before_anything_is_projected_is_unhealthy(orderlog, on_topic, database_url):
     done = orderlog("lag", database_url=database_url, **on_topic)
 
     assert done.returncode == 3, done.stderr
     assert "orderlog project" in done.stderr
-
-
-def test_a_database_that_is_not_migrated_is_incompatible(orderlog, on_topic, postgres_url):
-    done = orderlog("lag", database_url=postgres_url, **on_topic)
-
-    assert done.returncode == 4, done.stderr
-    assert "orderlog migrate" in done.stderr
 
 
 def test_nothing_is_live_so_that_nothing_can_be_left(orderlog, on_topic, database_url):
