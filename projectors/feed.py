@@ -55,6 +55,8 @@ class Feed:
             self.is_open = False
             return False
         self.positions = await checkpoints.load(connection, self._engine.place)
+        for partition in self.positions:
+            metrics.STUCK.labels(self.name, partition).set(0)
         return True
 
     async def put(self, decoded: Decoded) -> None:
@@ -78,7 +80,7 @@ class Feed:
         """Apply until `finish`.
 
         Raises:
-            Standby: the connection was lost, and another process has the projection now.
+            Standby: the connection was lost, and another process has, or had, the projection.
             CheckpointTaken: somebody moved the checkpoint without the lock: do not go on.
             GenerationChanged: another generation is live: begin there.
         """
@@ -155,9 +157,17 @@ class Feed:
         metrics.APPLY_SECONDS.labels(self.name).observe(time.monotonic() - started)
 
     async def _is_done(self, connection: Connection, moves: Sequence[Move]) -> bool:
-        """Tell whether the transaction whose answer was lost had been committed."""
+        """Tell whether the transaction whose answer was lost had been committed.
+
+        Raises:
+            Standby: neither it nor what was before: another process had the projection meanwhile.
+        """
         found = await checkpoints.load(connection, self._engine.place)
-        return all(found.get(move.partition) == move.new for move in moves)
+        if all(found.get(move.partition) == move.new for move in moves):
+            return True
+        if any(found.get(move.partition) != move.old for move in moves):
+            raise Standby(f"another process has applied {self.name} meanwhile")
+        return False
 
     async def _stop_at(self, partition: int, why: str) -> None:
         """Keep this partition where it is; a restart, or a newer release, tries again."""

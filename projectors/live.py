@@ -108,6 +108,7 @@ class Live:
 
     async def _open_feeds(self, live: Mapping[str, Generation]) -> None:
         self._feeds, self._standby, self._refused = [], set(), {}
+        metrics.forget()
         for projection in self._projections:
             name, generation = projection.name, live[projection.name]
             if name in self._stopped:

@@ -26,3 +26,9 @@ STUCK = Gauge(
     "1: the event at the checkpoint cannot be applied.",
     ["projection", "partition"],
 )
+
+
+def forget() -> None:
+    """Drop what gauges say of projections that this process may not apply any more."""
+    LAG.clear()
+    STUCK.clear()

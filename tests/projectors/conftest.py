@@ -102,11 +102,22 @@ def projecting(facts, database_settings, connection) -> Callable:
 
 
 @pytest.fixture
-def is_exact(facts, served, expected) -> Callable:
-    """Answer `await is_exact()`: what is served is what the functions make of the facts."""
+def rows_of(served, expected) -> Callable:
+    """Answer `await rows_of(decoded)`: what is served, and what the functions make of these."""
+
+    async def both(decoded) -> tuple[dict, dict]:
+        return await served(), expected(decoded)
+
+    return both
+
+
+@pytest.fixture
+def is_exact(facts, rows_of) -> Callable:
+    """Answer `await is_exact()`: what is served is what the functions make of all facts."""
 
     async def ask() -> bool:
-        return await served() == expected(facts.decoded())
+        served, wanted = await rows_of(facts.decoded())
+        return served == wanted
 
     return ask
 
