@@ -1,0 +1,116 @@
+"""One order, written by hand: its facts, and `history(...)`, which puts them into the log."""
+
+from domain import events
+from domain.events import OrderEvent, Recorded
+from domain.values import (
+    Actor,
+    Address,
+    Contact,
+    Discount,
+    LineQuantity,
+    PlacedLine,
+    Shipping,
+    Tax,
+)
+
+ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
+NINE_US = 1_795_424_400_000_000
+"""2026-11-23T09:00:00Z"""
+HOUR_US = 3_600_000_000
+
+VAT = Tax("VAT", "0.19", 463, included=True)
+DEPOSIT = Tax("DEPOSIT", "0.08", 80, included=False)
+PLACED = events.OrderPlaced(
+    customer_id="c-1",
+    currency="EUR",
+    lines=(
+        PlacedLine("1", "A-1", "Cup", 3, 1_000, (VAT,), 100, 463, 2_900),
+        PlacedLine("2", "B-2", "", 2, 500, (DEPOSIT,), 0, 80, 1_080),
+    ),
+    discounts=(Discount("SPRING", 100, "1"),),
+    shipping=Shipping("standard", 490),
+    contact=Contact("Zoë", "z@example.org", ""),
+    ship_to=Address("Zoë", ("Weg 1", "Hof"), "10115", "Berlin", "", "DE"),
+    bill_to=None,
+    subtotal_minor=4_000,
+    discount_minor=100,
+    tax_minor=543,
+    shipping_minor=490,
+    total_minor=4_470,
+)
+ACCEPTED = events.OrderAccepted()
+REQUESTED = events.PaymentAuthorisationRequested("p-1", 4_470, "card")
+FAILED = events.PaymentAuthorisationFailed("p-1", "r-0", "no funds")
+CAPTURE_REQUESTED = events.CaptureRequested("p-1", "k-1", 4_470)
+DISPATCHED = events.ShipmentDispatched("s-1", "T-1")
+DELIVERED = events.ShipmentDelivered("s-1")
+
+
+def authorised(amount_minor: int, payment_id: str = "p-1", reference: str = "r-1") -> OrderEvent:
+    return events.PaymentAuthorised(payment_id, reference, amount_minor, None)
+
+
+def captured(amount_minor: int, currency: str = "EUR", customer_id: str = "c-1") -> OrderEvent:
+    return events.PaymentCaptured("p-1", "k-1", "r-2", amount_minor, currency, customer_id)
+
+
+def pieces(**quantities: int) -> tuple[LineQuantity, ...]:
+    """Answer for example `pieces(_1=3, _2=2)`."""
+    return tuple(LineQuantity(line_id[1:], quantity) for line_id, quantity in quantities.items())
+
+
+def shipment(shipment_id: str = "s-1", **quantities: int) -> OrderEvent:
+    return events.ShipmentCreated(shipment_id, pieces(**quantities), "DHL")
+
+
+def lines_cancelled(amount_minor: int, **quantities: int) -> OrderEvent:
+    return events.LinesCancelled(pieces(**quantities), "too many", amount_minor, "EUR", "c-1")
+
+
+def cancelled(amount_minor: int = 4_470) -> OrderEvent:
+    return events.OrderCancelled("changed my mind", amount_minor, "EUR", "c-1")
+
+
+ONE_OF_EACH = (
+    PLACED,
+    ACCEPTED,
+    events.OrderRejected("sold out"),
+    cancelled(),
+    lines_cancelled(967, _1=1),
+    events.NoteAdded("n-1", "call first"),
+    REQUESTED,
+    authorised(4_470),
+    FAILED,
+    CAPTURE_REQUESTED,
+    captured(4_470),
+    shipment(_1=3),
+    DISPATCHED,
+    DELIVERED,
+)
+
+
+def history(*facts: OrderEvent, from_us: int = NINE_US, order_id: str = ORDER) -> list[Recorded]:
+    """Return the facts as the log has them: one an hour, recorded half a second after it was."""
+    return [
+        Recorded(
+            partition=2,
+            offset=10 * version,
+            event_id=f"0193a5c0-0000-7000-8000-{version:012d}",
+            tenant_id="default",
+            order_id=order_id,
+            version=version,
+            occurred_at_us=from_us + HOUR_US * (version - 1),
+            recorded_at_us=from_us + HOUR_US * (version - 1) + 500_000,
+            command_id=f"key-{version}",
+            fingerprint=bytes(32),
+            correlation_id="corr",
+            causation_id="cause",
+            actor=Actor("user", "u-1"),
+            prev_hash=bytes(32),
+            command_index=0,
+            command_size=1,
+            event=event,
+            value=b"",
+        )
+        for version, event in enumerate(facts, 1)
+    ]
