@@ -1,6 +1,7 @@
 """The command line: its real entry in this process, for speed, and processes of their own."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 
 from cli.main import main
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Done = subprocess.CompletedProcess[str]
 
 
@@ -31,8 +33,13 @@ def orderlog(monkeypatch, capsys) -> Callable[..., Done]:
             for name, value in wanted.items():
                 patched.setenv(name, value)
             patched.setattr(sys, "argv", ["orderlog", *words])
-            with pytest.raises(SystemExit) as ended:
-                main()
+            before = {number: signal.getsignal(number) for number in SIGNALS}
+            try:
+                with pytest.raises(SystemExit) as ended:
+                    main()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
         code = ended.value.code
         assert code is None or isinstance(code, int)
         return Done(words, code or 0, *capsys.readouterr())
