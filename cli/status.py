@@ -120,7 +120,7 @@ def down(*, data_dir: Where = Path(".data")) -> None:
     if state is not None and state.supervisor.is_alive():
         os.kill(state.supervisor.pid, signal.SIGTERM)
         if not _ended(state):
-            fail(f"still stopping after {_DOWN_S:.0f} s: see {place.supervisor_log}", FAILED)
+            fail(f"still stopping after {_DOWN_S:g} s: see {place.supervisor_log}", FAILED)
         say("stopped; nothing is lost")
         return
     ended = place.end_orphans()
