@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -92,6 +93,22 @@ class KafkaAppender:
                     await task
             with suppress(Exception):
                 await asyncio.wait_for(producer.client.close(), _CLOSE_S)
+        _hear(producer)
+
+
+def _hear(producer: AIOKafkaProducer) -> None:
+    """Take the errors of futures that aiokafka has failed and nobody awaits.
+
+    `append` has raised the same error already; asyncio would log each copy with a traceback at
+    whatever moment the producer is collected.
+    """
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    batches = chain(*accumulator._batches.values(), accumulator._pending_batches)  # noqa: SLF001
+    waiters = [batch._drain_waiter for batch in batches]  # noqa: SLF001
+    waiters.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
+    for waiter in waiters:
+        if waiter is not None and waiter.done() and not waiter.cancelled():
+            waiter.exception()
 
 
 class KafkaLog:

@@ -1,12 +1,29 @@
 """What every implementation of the port promises: the same tests in memory and on Kafka."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from eventlog.log import Doubtful, Fenced, Record
+from eventlog.log import Appender, Doubtful, Fenced, Record
 
 ONE, TWO, THREE = (Record(b"k%d" % n, b"v%d" % n, (("h", b"x"),)) for n in range(3))
+MARKED = 2
+"""A transaction's last record and its marker."""
+
+
+@pytest.fixture
+async def open_appender(log) -> AsyncIterator[Callable[[int], Awaitable[Appender]]]:
+    """Answer `await open_appender(partition)`: one that the end of the test closes."""
+    opened = []
+
+    async def open_one(partition: int) -> Appender:
+        opened.append(await log.open_appender(partition))
+        return opened[-1]
+
+    yield open_one
+    for appender in opened:
+        await appender.close()
 
 
 async def ended(log, offset, partition=0):
@@ -21,13 +38,13 @@ async def stored(log, partition=0, start=0, end=None):
     return [record async for batch in log.read(partition, start, end) for record in batch.records]
 
 
-async def test_what_is_appended_is_read_with_contiguous_offsets(log):
-    appender = await log.open_appender(0)
+async def test_what_is_appended_is_read_with_contiguous_offsets(log, open_appender):
+    appender = await open_appender(0)
 
     first = await appender.append([ONE, TWO])
     second = await appender.append([THREE])
 
-    await ended(log, second + 2)
+    await ended(log, second + MARKED)
     found = await stored(log)
     assert [(r.offset, r.key, r.value) for r in found] == [
         (first, b"k0", b"v0"),
@@ -35,49 +52,47 @@ async def test_what_is_appended_is_read_with_contiguous_offsets(log):
         (second, b"k2", b"v2"),
     ]
     assert second == first + 3, "a transaction's marker takes one offset"
-    await appender.close()
 
 
-async def test_partitions_are_separate(log):
-    appender = await log.open_appender(1)
-    await appender.append([ONE])
+async def test_partitions_are_separate(log, open_appender):
+    appender = await open_appender(1)
+    last = await appender.append([ONE])
 
+    await ended(log, last + MARKED, 1)
     assert await stored(log, 0) == []
     assert [r.partition for r in await stored(log, 1)] == [1]
-    await appender.close()
 
 
-async def test_a_range_is_read_exactly(log):
-    appender = await log.open_appender(0)
+async def test_a_range_is_read_exactly(log, open_appender):
+    appender = await open_appender(0)
     for record in (ONE, TWO, THREE):
-        await appender.append([record])
-    end = await log.end(0)
+        last = await appender.append([record])
+    end = last + MARKED
+    await ended(log, end)
 
     assert [r.key for r in await stored(log, 0, 1, end)] == [b"k1", b"k2"]
     assert [r.key for r in await stored(log, 0, 0, 3)] == [b"k0", b"k1"]
     assert await stored(log, 0, end, end) == []
     positions = [batch.next_offset async for batch in log.read(0, 0, end)]
     assert positions[-1] == end, "the position is past the last marker"
-    await appender.close()
 
 
-async def test_a_later_appender_fences_the_earlier_one(log):
-    old = await log.open_appender(0)
+async def test_a_later_appender_fences_the_earlier_one(log, open_appender):
+    old = await open_appender(0)
     await old.append([ONE])
-    new = await log.open_appender(0)
+    new = await open_appender(0)
 
     with pytest.raises(Fenced):
         await old.append([TWO])
-    await new.append([THREE])
+    last = await new.append([THREE])
 
+    await ended(log, last + MARKED)
     assert [r.key for r in await stored(log)] == [b"k0", b"k2"]
-    await old.close()
-    await new.close()
 
 
-async def test_an_appender_that_failed_is_of_no_more_use(log):
-    old = await log.open_appender(0)
-    new = await log.open_appender(0)
+async def test_an_appender_that_failed_is_of_no_more_use(log, open_appender):
+    old = await open_appender(0)
+    new = await open_appender(0)
     with pytest.raises(Fenced):
         await old.append([ONE])
 
@@ -85,8 +100,6 @@ async def test_an_appender_that_failed_is_of_no_more_use(log):
         await old.append([ONE])
 
     assert await stored(log) == []
-    await old.close()
-    await new.close()
 
 
 async def test_the_identity_says_which_log_it_is(log):

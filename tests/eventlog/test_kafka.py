@@ -1,6 +1,7 @@
 """What only the real broker can show: open transactions, the clients' traps, the topic."""
 
 import asyncio
+import gc
 
 import confluent_kafka
 import pytest
@@ -8,7 +9,7 @@ from aiokafka.producer import sender
 
 from eventlog import topics
 from eventlog.kafka import BETWEEN_TRANSACTIONS_S, KafkaLog, transactional_id
-from eventlog.log import LogUnavailable, Record, TopicMismatch
+from eventlog.log import Fenced, LogUnavailable, Record, TopicMismatch
 from eventlog.partitioner import partition_of
 from eventlog.topics import Topics
 
@@ -114,3 +115,21 @@ async def test_a_broker_that_is_away_is_said_in_time(log_settings):
             await log.identity()
         with pytest.raises(LogUnavailable):
             await log.open_appender(0)
+
+
+async def test_a_fenced_appender_leaves_no_error_for_the_collector(kafka_log):
+    heard = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    old = await kafka_log.open_appender(0)
+    await old.append([Record(b"k", b"1")])
+    new = await kafka_log.open_appender(0)
+    with pytest.raises(Fenced):
+        await old.append([Record(b"k", b"2")])
+
+    await old.close()
+    await new.close()
+    del old, new
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert heard == []
