@@ -92,7 +92,7 @@ async def test_a_later_appender_fences_the_earlier_one(log, open_appender):
 
 async def test_an_appender_that_failed_is_of_no_more_use(log, open_appender):
     old = await open_appender(0)
-    new = await open_appender(0)
+    await open_appender(0)
     with pytest.raises(Fenced):
         await old.append([ONE])
 

@@ -4,9 +4,11 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 
 import asyncpg
 import pytest
@@ -165,3 +167,17 @@ def start(environment) -> Iterator[Callable[..., subprocess.Popen]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def eventually() -> Callable:
+    """Answer `await eventually(condition, what)`: wait until it holds; it may be a coroutine."""
+
+    async def wait(condition: Callable, what: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not (await found if isawaitable(found := condition()) else found):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {DEADLINE_S} s: {what}")
+            await asyncio.sleep(0.02)
+
+    return wait
