@@ -2,9 +2,12 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import Any
 
 from projectors.replay import bulk
@@ -55,7 +58,16 @@ async def _in_processes(jobs: Sequence[Job], workers: int, partitions: int, repo
 def _begin(done: MutableSequence[int]) -> None:
     """Set a process up. Ctrl-C reaches all processes; the first one ends the others in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     bulk.begin(done)
+
+
+def _end_with_parent() -> None:
+    """End when the parent is gone: killed, it cannot end its workers, and they wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 async def _watched(
