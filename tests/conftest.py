@@ -7,7 +7,7 @@ CREATEDB) name a cluster of your own instead.
 import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -64,6 +64,12 @@ async def _execute(url: str, *statements: str) -> None:
         await connection.close()
 
 
+_END_CLIENTS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = '{}' AND backend_type = 'client backend'"
+)
+
+
 def _with_database(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
@@ -74,7 +80,8 @@ def template(postgres_url: str) -> str:
     asyncio.run(
         _execute(
             postgres_url,
-            f"DROP DATABASE IF EXISTS {TEMPLATE} WITH (FORCE)",
+            _END_CLIENTS.format(TEMPLATE),
+            f"DROP DATABASE IF EXISTS {TEMPLATE}",
             f"CREATE DATABASE {TEMPLATE}",
         )
     )
@@ -82,13 +89,24 @@ def template(postgres_url: str) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def drop_database(postgres_url: str) -> Callable[[str], None]:
+    """Answer `drop_database(name)`: whoever is connected is thrown out.
+
+    `WITH (FORCE)` is refused while autovacuum is at work there; without it, autovacuum gives way.
+    """
+    return lambda name: asyncio.run(
+        _execute(postgres_url, _END_CLIENTS.format(name), f"DROP DATABASE {name}")
+    )
+
+
 @pytest.fixture
-def database_url(postgres_url: str, template: str) -> Iterator[str]:
+def database_url(postgres_url: str, template: str, drop_database: Callable) -> Iterator[str]:
     """The owner's address of a fresh, migrated database."""
     name = f"test_{uuid.uuid4().hex}"
     asyncio.run(_execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield _with_database(postgres_url, name)
-    asyncio.run(_execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    drop_database(name)
 
 
 @pytest.fixture

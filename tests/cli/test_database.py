@@ -25,12 +25,12 @@ def execute(url: str, *statements: str) -> None:
 
 
 @pytest.fixture
-def empty(postgres_url):
+def empty(postgres_url, drop_database):
     """A database of the owner's, not migrated."""
     name = f"empty_{uuid.uuid4().hex}"
     execute(postgres_url, f"CREATE DATABASE {name}")
     yield changed(postgres_url, database=name)
-    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(name)
 
 
 @pytest.fixture

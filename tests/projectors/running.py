@@ -1,6 +1,7 @@
 """A real topic that fills, and a live projector beside it."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from eventlog import codec
@@ -98,7 +99,19 @@ class Facts:
         return appender
 
     def ends(self) -> dict[int, int]:
-        return Topics(self.settings).ends(self.histories.partitions)
+        """Return where the log ends, all that was committed included.
+
+        The broker lets a reader have a commit only a moment after it has answered its writer.
+        """
+        known = {batch.partition: batch.next_offset for batch in self._committed}
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            ends = Topics(self.settings).ends(self.histories.partitions)
+            if all(ends[partition] >= offset for partition, offset in known.items()):
+                return ends
+            if time.monotonic() > deadline:
+                raise AssertionError(f"committed up to {known}, to be read up to {ends}")
+            time.sleep(0.01)
 
     def decoded(self, below: Mapping[int, int] | None = None) -> list[folding.Decoded]:
         """Return the facts, of each partition those below an offset, up to one that is unreadable.
