@@ -7,7 +7,7 @@ CREATEDB) name a cluster of your own instead.
 import asyncio
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
