@@ -87,9 +87,9 @@ def order_total(lines: Iterable[PlacedLine], shipping_minor: int) -> int:
     return sum(line.total_minor for line in lines) + shipping_minor
 
 
-def cancelled_value(total_minor: int, ordered: int, *, before: int, after: int) -> int:
-    """Return what the pieces between `before` and `after` cancelled ones are worth of a line.
+def value_of(pieces: int, *, of_pieces: int, worth_minor: int) -> int:
+    """Return what `pieces` of a line are worth when `of_pieces` are left, worth `worth_minor`.
 
-    Whatever the steps, cancelling all `ordered` pieces (> 0) adds up to exactly `total_minor`.
+    Whatever the steps, taking all pieces that are left adds up to exactly what was left.
     """
-    return total_minor * after // ordered - total_minor * before // ordered
+    return max(0, worth_minor) * pieces // of_pieces

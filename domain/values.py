@@ -98,3 +98,47 @@ class LineQuantity:
 
     line_id: str
     quantity: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepricedLine:
+    """A draft line's new price and its taxes, which replace those before."""
+
+    line_id: str
+    unit_price_minor: int
+    taxes: tuple[Tax, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedLine:
+    """Pieces that came back, in what condition, and whether they can be sold again."""
+
+    line_id: str
+    quantity: int
+    condition: str
+    restock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedLine:
+    """What had become of a line's pieces before the order was imported."""
+
+    line_id: str
+    cancelled: int
+    delivered: int
+    returned: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedPayment:
+    """What had been authorised, captured and refunded before the order was imported.
+
+    `authorised_minor` is all that was ever set aside, `captured_minor` what was taken of it.
+    """
+
+    payment_id: str
+    psp_reference: str
+    method: str | None
+    authorised_minor: int
+    captured_minor: int
+    refunded_minor: int

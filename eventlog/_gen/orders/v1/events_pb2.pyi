@@ -49,14 +49,52 @@ class Event(_message.Message):
     ORDER_CANCELLED_FIELD_NUMBER: _builtins.int
     LINES_CANCELLED_FIELD_NUMBER: _builtins.int
     NOTE_ADDED_FIELD_NUMBER: _builtins.int
+    ORDER_EXPIRED_FIELD_NUMBER: _builtins.int
+    ORDER_HELD_FIELD_NUMBER: _builtins.int
+    ORDER_HOLD_RELEASED_FIELD_NUMBER: _builtins.int
+    ORDER_COMPLETED_FIELD_NUMBER: _builtins.int
+    ORDER_ARCHIVED_FIELD_NUMBER: _builtins.int
+    CONTACT_CORRECTED_FIELD_NUMBER: _builtins.int
+    CUSTOMER_DATA_ERASED_FIELD_NUMBER: _builtins.int
+    ORDER_IMPORTED_FIELD_NUMBER: _builtins.int
     PAYMENT_AUTHORISATION_REQUESTED_FIELD_NUMBER: _builtins.int
     PAYMENT_AUTHORISED_FIELD_NUMBER: _builtins.int
     PAYMENT_AUTHORISATION_FAILED_FIELD_NUMBER: _builtins.int
+    PAYMENT_AUTHORISATION_EXPIRED_FIELD_NUMBER: _builtins.int
+    PAYMENT_VOIDED_FIELD_NUMBER: _builtins.int
     CAPTURE_REQUESTED_FIELD_NUMBER: _builtins.int
     PAYMENT_CAPTURED_FIELD_NUMBER: _builtins.int
+    CAPTURE_FAILED_FIELD_NUMBER: _builtins.int
+    REFUND_REQUESTED_FIELD_NUMBER: _builtins.int
+    REFUND_COMPLETED_FIELD_NUMBER: _builtins.int
+    REFUND_FAILED_FIELD_NUMBER: _builtins.int
+    CHARGEBACK_RECORDED_FIELD_NUMBER: _builtins.int
     SHIPMENT_CREATED_FIELD_NUMBER: _builtins.int
     SHIPMENT_DISPATCHED_FIELD_NUMBER: _builtins.int
     SHIPMENT_DELIVERED_FIELD_NUMBER: _builtins.int
+    SHIPMENT_TRACKING_UPDATED_FIELD_NUMBER: _builtins.int
+    SHIPMENT_DELIVERY_FAILED_FIELD_NUMBER: _builtins.int
+    SHIPMENT_CANCELLED_FIELD_NUMBER: _builtins.int
+    LINES_ALLOCATED_FIELD_NUMBER: _builtins.int
+    LINES_BACKORDERED_FIELD_NUMBER: _builtins.int
+    RETURN_REQUESTED_FIELD_NUMBER: _builtins.int
+    RETURN_APPROVED_FIELD_NUMBER: _builtins.int
+    RETURN_REJECTED_FIELD_NUMBER: _builtins.int
+    RETURN_ITEMS_RECEIVED_FIELD_NUMBER: _builtins.int
+    RETURN_CLOSED_FIELD_NUMBER: _builtins.int
+    ORDER_DRAFTED_FIELD_NUMBER: _builtins.int
+    LINE_ADDED_FIELD_NUMBER: _builtins.int
+    LINE_QUANTITY_CHANGED_FIELD_NUMBER: _builtins.int
+    LINE_REMOVED_FIELD_NUMBER: _builtins.int
+    ADDRESSES_SET_FIELD_NUMBER: _builtins.int
+    SHIPPING_SELECTED_FIELD_NUMBER: _builtins.int
+    DISCOUNT_APPLIED_FIELD_NUMBER: _builtins.int
+    DISCOUNT_REMOVED_FIELD_NUMBER: _builtins.int
+    ORDER_REPRICED_FIELD_NUMBER: _builtins.int
+    AMENDMENT_PROPOSED_FIELD_NUMBER: _builtins.int
+    AMENDMENT_APPLIED_FIELD_NUMBER: _builtins.int
+    AMENDMENT_DECLINED_FIELD_NUMBER: _builtins.int
+    AMENDMENT_WITHDRAWN_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUIDv7, text."""
     tenant_id: _builtins.str
@@ -96,21 +134,97 @@ class Event(_message.Message):
     @_builtins.property
     def note_added(self) -> Global___NoteAdded: ...
     @_builtins.property
+    def order_expired(self) -> Global___OrderExpired: ...
+    @_builtins.property
+    def order_held(self) -> Global___OrderHeld: ...
+    @_builtins.property
+    def order_hold_released(self) -> Global___OrderHoldReleased: ...
+    @_builtins.property
+    def order_completed(self) -> Global___OrderCompleted: ...
+    @_builtins.property
+    def order_archived(self) -> Global___OrderArchived: ...
+    @_builtins.property
+    def contact_corrected(self) -> Global___ContactCorrected: ...
+    @_builtins.property
+    def customer_data_erased(self) -> Global___CustomerDataErased: ...
+    @_builtins.property
+    def order_imported(self) -> Global___OrderImported: ...
+    @_builtins.property
     def payment_authorisation_requested(self) -> Global___PaymentAuthorisationRequested: ...
     @_builtins.property
     def payment_authorised(self) -> Global___PaymentAuthorised: ...
     @_builtins.property
     def payment_authorisation_failed(self) -> Global___PaymentAuthorisationFailed: ...
     @_builtins.property
+    def payment_authorisation_expired(self) -> Global___PaymentAuthorisationExpired: ...
+    @_builtins.property
+    def payment_voided(self) -> Global___PaymentVoided: ...
+    @_builtins.property
     def capture_requested(self) -> Global___CaptureRequested: ...
     @_builtins.property
     def payment_captured(self) -> Global___PaymentCaptured: ...
+    @_builtins.property
+    def capture_failed(self) -> Global___CaptureFailed: ...
+    @_builtins.property
+    def refund_requested(self) -> Global___RefundRequested: ...
+    @_builtins.property
+    def refund_completed(self) -> Global___RefundCompleted: ...
+    @_builtins.property
+    def refund_failed(self) -> Global___RefundFailed: ...
+    @_builtins.property
+    def chargeback_recorded(self) -> Global___ChargebackRecorded: ...
     @_builtins.property
     def shipment_created(self) -> Global___ShipmentCreated: ...
     @_builtins.property
     def shipment_dispatched(self) -> Global___ShipmentDispatched: ...
     @_builtins.property
     def shipment_delivered(self) -> Global___ShipmentDelivered: ...
+    @_builtins.property
+    def shipment_tracking_updated(self) -> Global___ShipmentTrackingUpdated: ...
+    @_builtins.property
+    def shipment_delivery_failed(self) -> Global___ShipmentDeliveryFailed: ...
+    @_builtins.property
+    def shipment_cancelled(self) -> Global___ShipmentCancelled: ...
+    @_builtins.property
+    def lines_allocated(self) -> Global___LinesAllocated: ...
+    @_builtins.property
+    def lines_backordered(self) -> Global___LinesBackordered: ...
+    @_builtins.property
+    def return_requested(self) -> Global___ReturnRequested: ...
+    @_builtins.property
+    def return_approved(self) -> Global___ReturnApproved: ...
+    @_builtins.property
+    def return_rejected(self) -> Global___ReturnRejected: ...
+    @_builtins.property
+    def return_items_received(self) -> Global___ReturnItemsReceived: ...
+    @_builtins.property
+    def return_closed(self) -> Global___ReturnClosed: ...
+    @_builtins.property
+    def order_drafted(self) -> Global___OrderDrafted: ...
+    @_builtins.property
+    def line_added(self) -> Global___LineAdded: ...
+    @_builtins.property
+    def line_quantity_changed(self) -> Global___LineQuantityChanged: ...
+    @_builtins.property
+    def line_removed(self) -> Global___LineRemoved: ...
+    @_builtins.property
+    def addresses_set(self) -> Global___AddressesSet: ...
+    @_builtins.property
+    def shipping_selected(self) -> Global___ShippingSelected: ...
+    @_builtins.property
+    def discount_applied(self) -> Global___DiscountApplied: ...
+    @_builtins.property
+    def discount_removed(self) -> Global___DiscountRemoved: ...
+    @_builtins.property
+    def order_repriced(self) -> Global___OrderRepriced: ...
+    @_builtins.property
+    def amendment_proposed(self) -> Global___AmendmentProposed: ...
+    @_builtins.property
+    def amendment_applied(self) -> Global___AmendmentApplied: ...
+    @_builtins.property
+    def amendment_declined(self) -> Global___AmendmentDeclined: ...
+    @_builtins.property
+    def amendment_withdrawn(self) -> Global___AmendmentWithdrawn: ...
     def __init__(
         self,
         *,
@@ -135,20 +249,58 @@ class Event(_message.Message):
         order_cancelled: Global___OrderCancelled | None = ...,
         lines_cancelled: Global___LinesCancelled | None = ...,
         note_added: Global___NoteAdded | None = ...,
+        order_expired: Global___OrderExpired | None = ...,
+        order_held: Global___OrderHeld | None = ...,
+        order_hold_released: Global___OrderHoldReleased | None = ...,
+        order_completed: Global___OrderCompleted | None = ...,
+        order_archived: Global___OrderArchived | None = ...,
+        contact_corrected: Global___ContactCorrected | None = ...,
+        customer_data_erased: Global___CustomerDataErased | None = ...,
+        order_imported: Global___OrderImported | None = ...,
         payment_authorisation_requested: Global___PaymentAuthorisationRequested | None = ...,
         payment_authorised: Global___PaymentAuthorised | None = ...,
         payment_authorisation_failed: Global___PaymentAuthorisationFailed | None = ...,
+        payment_authorisation_expired: Global___PaymentAuthorisationExpired | None = ...,
+        payment_voided: Global___PaymentVoided | None = ...,
         capture_requested: Global___CaptureRequested | None = ...,
         payment_captured: Global___PaymentCaptured | None = ...,
+        capture_failed: Global___CaptureFailed | None = ...,
+        refund_requested: Global___RefundRequested | None = ...,
+        refund_completed: Global___RefundCompleted | None = ...,
+        refund_failed: Global___RefundFailed | None = ...,
+        chargeback_recorded: Global___ChargebackRecorded | None = ...,
         shipment_created: Global___ShipmentCreated | None = ...,
         shipment_dispatched: Global___ShipmentDispatched | None = ...,
         shipment_delivered: Global___ShipmentDelivered | None = ...,
+        shipment_tracking_updated: Global___ShipmentTrackingUpdated | None = ...,
+        shipment_delivery_failed: Global___ShipmentDeliveryFailed | None = ...,
+        shipment_cancelled: Global___ShipmentCancelled | None = ...,
+        lines_allocated: Global___LinesAllocated | None = ...,
+        lines_backordered: Global___LinesBackordered | None = ...,
+        return_requested: Global___ReturnRequested | None = ...,
+        return_approved: Global___ReturnApproved | None = ...,
+        return_rejected: Global___ReturnRejected | None = ...,
+        return_items_received: Global___ReturnItemsReceived | None = ...,
+        return_closed: Global___ReturnClosed | None = ...,
+        order_drafted: Global___OrderDrafted | None = ...,
+        line_added: Global___LineAdded | None = ...,
+        line_quantity_changed: Global___LineQuantityChanged | None = ...,
+        line_removed: Global___LineRemoved | None = ...,
+        addresses_set: Global___AddressesSet | None = ...,
+        shipping_selected: Global___ShippingSelected | None = ...,
+        discount_applied: Global___DiscountApplied | None = ...,
+        discount_removed: Global___DiscountRemoved | None = ...,
+        order_repriced: Global___OrderRepriced | None = ...,
+        amendment_proposed: Global___AmendmentProposed | None = ...,
+        amendment_applied: Global___AmendmentApplied | None = ...,
+        amendment_declined: Global___AmendmentDeclined | None = ...,
+        amendment_withdrawn: Global___AmendmentWithdrawn | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "capture_requested", b"capture_requested", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "order_accepted", b"order_accepted", "order_cancelled", b"order_cancelled", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_dispatched", b"shipment_dispatched"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "addresses_set", b"addresses_set", "amendment_applied", b"amendment_applied", "amendment_declined", b"amendment_declined", "amendment_proposed", b"amendment_proposed", "amendment_withdrawn", b"amendment_withdrawn", "body", b"body", "capture_failed", b"capture_failed", "capture_requested", b"capture_requested", "chargeback_recorded", b"chargeback_recorded", "contact_corrected", b"contact_corrected", "customer_data_erased", b"customer_data_erased", "discount_applied", b"discount_applied", "discount_removed", b"discount_removed", "line_added", b"line_added", "line_quantity_changed", b"line_quantity_changed", "line_removed", b"line_removed", "lines_allocated", b"lines_allocated", "lines_backordered", b"lines_backordered", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "order_accepted", b"order_accepted", "order_archived", b"order_archived", "order_cancelled", b"order_cancelled", "order_completed", b"order_completed", "order_drafted", b"order_drafted", "order_expired", b"order_expired", "order_held", b"order_held", "order_hold_released", b"order_hold_released", "order_imported", b"order_imported", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "order_repriced", b"order_repriced", "payment_authorisation_expired", b"payment_authorisation_expired", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "payment_voided", b"payment_voided", "refund_completed", b"refund_completed", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "return_approved", b"return_approved", "return_closed", b"return_closed", "return_items_received", b"return_items_received", "return_rejected", b"return_rejected", "return_requested", b"return_requested", "shipment_cancelled", b"shipment_cancelled", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_delivery_failed", b"shipment_delivery_failed", "shipment_dispatched", b"shipment_dispatched", "shipment_tracking_updated", b"shipment_tracking_updated", "shipping_selected", b"shipping_selected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "body", b"body", "capture_requested", b"capture_requested", "causation_id", b"causation_id", "command_id", b"command_id", "command_index", b"command_index", "command_size", b"command_size", "correlation_id", b"correlation_id", "event_id", b"event_id", "fingerprint", b"fingerprint", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "occurred_at_us", b"occurred_at_us", "order_accepted", b"order_accepted", "order_cancelled", b"order_cancelled", "order_id", b"order_id", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "prev_hash", b"prev_hash", "recorded_at_us", b"recorded_at_us", "schema_version", b"schema_version", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_dispatched", b"shipment_dispatched", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "addresses_set", b"addresses_set", "amendment_applied", b"amendment_applied", "amendment_declined", b"amendment_declined", "amendment_proposed", b"amendment_proposed", "amendment_withdrawn", b"amendment_withdrawn", "body", b"body", "capture_failed", b"capture_failed", "capture_requested", b"capture_requested", "causation_id", b"causation_id", "chargeback_recorded", b"chargeback_recorded", "command_id", b"command_id", "command_index", b"command_index", "command_size", b"command_size", "contact_corrected", b"contact_corrected", "correlation_id", b"correlation_id", "customer_data_erased", b"customer_data_erased", "discount_applied", b"discount_applied", "discount_removed", b"discount_removed", "event_id", b"event_id", "fingerprint", b"fingerprint", "line_added", b"line_added", "line_quantity_changed", b"line_quantity_changed", "line_removed", b"line_removed", "lines_allocated", b"lines_allocated", "lines_backordered", b"lines_backordered", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "occurred_at_us", b"occurred_at_us", "order_accepted", b"order_accepted", "order_archived", b"order_archived", "order_cancelled", b"order_cancelled", "order_completed", b"order_completed", "order_drafted", b"order_drafted", "order_expired", b"order_expired", "order_held", b"order_held", "order_hold_released", b"order_hold_released", "order_id", b"order_id", "order_imported", b"order_imported", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "order_repriced", b"order_repriced", "payment_authorisation_expired", b"payment_authorisation_expired", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "payment_voided", b"payment_voided", "prev_hash", b"prev_hash", "recorded_at_us", b"recorded_at_us", "refund_completed", b"refund_completed", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "return_approved", b"return_approved", "return_closed", b"return_closed", "return_items_received", b"return_items_received", "return_rejected", b"return_rejected", "return_requested", b"return_requested", "schema_version", b"schema_version", "shipment_cancelled", b"shipment_cancelled", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_delivery_failed", b"shipment_delivery_failed", "shipment_dispatched", b"shipment_dispatched", "shipment_tracking_updated", b"shipment_tracking_updated", "shipping_selected", b"shipping_selected", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["order_placed", "order_accepted", "order_rejected", "order_cancelled", "lines_cancelled", "note_added", "payment_authorisation_requested", "payment_authorised", "payment_authorisation_failed", "capture_requested", "payment_captured", "shipment_created", "shipment_dispatched", "shipment_delivered"]  # noqa: Y015
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["order_placed", "order_accepted", "order_rejected", "order_cancelled", "lines_cancelled", "note_added", "order_expired", "order_held", "order_hold_released", "order_completed", "order_archived", "contact_corrected", "customer_data_erased", "order_imported", "payment_authorisation_requested", "payment_authorised", "payment_authorisation_failed", "payment_authorisation_expired", "payment_voided", "capture_requested", "payment_captured", "capture_failed", "refund_requested", "refund_completed", "refund_failed", "chargeback_recorded", "shipment_created", "shipment_dispatched", "shipment_delivered", "shipment_tracking_updated", "shipment_delivery_failed", "shipment_cancelled", "lines_allocated", "lines_backordered", "return_requested", "return_approved", "return_rejected", "return_items_received", "return_closed", "order_drafted", "line_added", "line_quantity_changed", "line_removed", "addresses_set", "shipping_selected", "discount_applied", "discount_removed", "order_repriced", "amendment_proposed", "amendment_applied", "amendment_declined", "amendment_withdrawn"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
 
@@ -430,6 +582,7 @@ class OrderPlaced(_message.Message):
     TAX_MINOR_FIELD_NUMBER: _builtins.int
     SHIPPING_MINOR_FIELD_NUMBER: _builtins.int
     TOTAL_MINOR_FIELD_NUMBER: _builtins.int
+    REPLACES_ORDER_ID_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     currency: _builtins.str
     """ISO 4217."""
@@ -438,6 +591,8 @@ class OrderPlaced(_message.Message):
     tax_minor: _builtins.int
     shipping_minor: _builtins.int
     total_minor: _builtins.int
+    replaces_order_id: _builtins.str
+    """The order that this one is the exchange for."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedLine]: ...
     @_builtins.property
@@ -466,12 +621,15 @@ class OrderPlaced(_message.Message):
         tax_minor: _builtins.int = ...,
         shipping_minor: _builtins.int = ...,
         total_minor: _builtins.int = ...,
+        replaces_order_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "contact", b"contact", "ship_to", b"ship_to", "shipping", b"shipping"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replaces_order_id", b"_replaces_order_id", "bill_to", b"bill_to", "contact", b"contact", "replaces_order_id", b"replaces_order_id", "ship_to", b"ship_to", "shipping", b"shipping"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "contact", b"contact", "currency", b"currency", "customer_id", b"customer_id", "discount_minor", b"discount_minor", "discounts", b"discounts", "lines", b"lines", "ship_to", b"ship_to", "shipping", b"shipping", "shipping_minor", b"shipping_minor", "subtotal_minor", b"subtotal_minor", "tax_minor", b"tax_minor", "total_minor", b"total_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replaces_order_id", b"_replaces_order_id", "bill_to", b"bill_to", "contact", b"contact", "currency", b"currency", "customer_id", b"customer_id", "discount_minor", b"discount_minor", "discounts", b"discounts", "lines", b"lines", "replaces_order_id", b"replaces_order_id", "ship_to", b"ship_to", "shipping", b"shipping", "shipping_minor", b"shipping_minor", "subtotal_minor", b"subtotal_minor", "tax_minor", b"tax_minor", "total_minor", b"total_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__replaces_order_id: _TypeAlias = _typing.Literal["replaces_order_id"]  # noqa: Y015
+    _WhichOneofArgType__replaces_order_id: _TypeAlias = _typing.Literal["_replaces_order_id", b"_replaces_order_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replaces_order_id) -> _WhichOneofReturnType__replaces_order_id | None: ...
 
 Global___OrderPlaced: _TypeAlias = OrderPlaced  # noqa: Y015
 
@@ -807,3 +965,1070 @@ class ShipmentDelivered(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ShipmentDelivered: _TypeAlias = ShipmentDelivered  # noqa: Y015
+
+@_typing.final
+class RepricedLine(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    UNIT_PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    TAXES_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    unit_price_minor: _builtins.int
+    @_builtins.property
+    def taxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tax]: ...
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        unit_price_minor: _builtins.int = ...,
+        taxes: _abc.Iterable[Global___Tax] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "taxes", b"taxes", "unit_price_minor", b"unit_price_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepricedLine: _TypeAlias = RepricedLine  # noqa: Y015
+
+@_typing.final
+class ReceivedLine(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    RESTOCK_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    quantity: _builtins.int
+    condition: _builtins.str
+    restock: _builtins.bool
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        condition: _builtins.str = ...,
+        restock: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "line_id", b"line_id", "quantity", b"quantity", "restock", b"restock"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceivedLine: _TypeAlias = ReceivedLine  # noqa: Y015
+
+@_typing.final
+class ImportedLine(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    RETURNED_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    cancelled: _builtins.int
+    delivered: _builtins.int
+    returned: _builtins.int
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        cancelled: _builtins.int = ...,
+        delivered: _builtins.int = ...,
+        returned: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "delivered", b"delivered", "line_id", b"line_id", "returned", b"returned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedLine: _TypeAlias = ImportedLine  # noqa: Y015
+
+@_typing.final
+class ImportedPayment(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    AUTHORISED_MINOR_FIELD_NUMBER: _builtins.int
+    CAPTURED_MINOR_FIELD_NUMBER: _builtins.int
+    REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    psp_reference: _builtins.str
+    method: _builtins.str
+    authorised_minor: _builtins.int
+    captured_minor: _builtins.int
+    refunded_minor: _builtins.int
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        psp_reference: _builtins.str = ...,
+        method: _builtins.str | None = ...,
+        authorised_minor: _builtins.int = ...,
+        captured_minor: _builtins.int = ...,
+        refunded_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_method", b"_method", "method", b"method"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_method", b"_method", "authorised_minor", b"authorised_minor", "captured_minor", b"captured_minor", "method", b"method", "payment_id", b"payment_id", "psp_reference", b"psp_reference", "refunded_minor", b"refunded_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__method: _TypeAlias = _typing.Literal["method"]  # noqa: Y015
+    _WhichOneofArgType__method: _TypeAlias = _typing.Literal["_method", b"_method"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__method) -> _WhichOneofReturnType__method | None: ...
+
+Global___ImportedPayment: _TypeAlias = ImportedPayment  # noqa: Y015
+
+@_typing.final
+class OrderExpired(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderExpired: _TypeAlias = OrderExpired  # noqa: Y015
+
+@_typing.final
+class OrderHeld(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    kind: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "hold_id", b"hold_id", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___OrderHeld: _TypeAlias = OrderHeld  # noqa: Y015
+
+@_typing.final
+class OrderHoldReleased(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HOLD_ID_FIELD_NUMBER: _builtins.int
+    hold_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        hold_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderHoldReleased: _TypeAlias = OrderHoldReleased  # noqa: Y015
+
+@_typing.final
+class OrderCompleted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCompleted: _TypeAlias = OrderCompleted  # noqa: Y015
+
+@_typing.final
+class OrderArchived(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderArchived: _TypeAlias = OrderArchived  # noqa: Y015
+
+@_typing.final
+class ContactCorrected(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def contact(self) -> Global___Contact: ...
+    def __init__(
+        self,
+        *,
+        contact: Global___Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact", b"contact"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContactCorrected: _TypeAlias = ContactCorrected  # noqa: Y015
+
+@_typing.final
+class CustomerDataErased(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerDataErased: _TypeAlias = CustomerDataErased  # noqa: Y015
+
+@_typing.final
+class OrderImported(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LIFECYCLE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    PAST_FIELD_NUMBER: _builtins.int
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    DISCOUNTS_FIELD_NUMBER: _builtins.int
+    SHIPPING_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    SHIP_TO_FIELD_NUMBER: _builtins.int
+    BILL_TO_FIELD_NUMBER: _builtins.int
+    SUBTOTAL_MINOR_FIELD_NUMBER: _builtins.int
+    DISCOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    TAX_MINOR_FIELD_NUMBER: _builtins.int
+    SHIPPING_MINOR_FIELD_NUMBER: _builtins.int
+    TOTAL_MINOR_FIELD_NUMBER: _builtins.int
+    CANCELLED_MINOR_FIELD_NUMBER: _builtins.int
+    RETURNED_MINOR_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    lifecycle: _builtins.str
+    customer_id: _builtins.str
+    currency: _builtins.str
+    subtotal_minor: _builtins.int
+    discount_minor: _builtins.int
+    tax_minor: _builtins.int
+    shipping_minor: _builtins.int
+    total_minor: _builtins.int
+    cancelled_minor: _builtins.int
+    returned_minor: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedLine]: ...
+    @_builtins.property
+    def past(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedLine]: ...
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedPayment]: ...
+    @_builtins.property
+    def discounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Discount]: ...
+    @_builtins.property
+    def shipping(self) -> Global___Shipping: ...
+    @_builtins.property
+    def contact(self) -> Global___Contact: ...
+    @_builtins.property
+    def ship_to(self) -> Global___Address: ...
+    @_builtins.property
+    def bill_to(self) -> Global___Address: ...
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        lifecycle: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        lines: _abc.Iterable[Global___PlacedLine] | None = ...,
+        past: _abc.Iterable[Global___ImportedLine] | None = ...,
+        payments: _abc.Iterable[Global___ImportedPayment] | None = ...,
+        discounts: _abc.Iterable[Global___Discount] | None = ...,
+        shipping: Global___Shipping | None = ...,
+        contact: Global___Contact | None = ...,
+        ship_to: Global___Address | None = ...,
+        bill_to: Global___Address | None = ...,
+        subtotal_minor: _builtins.int = ...,
+        discount_minor: _builtins.int = ...,
+        tax_minor: _builtins.int = ...,
+        shipping_minor: _builtins.int = ...,
+        total_minor: _builtins.int = ...,
+        cancelled_minor: _builtins.int = ...,
+        returned_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "contact", b"contact", "ship_to", b"ship_to", "shipping", b"shipping"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "cancelled_minor", b"cancelled_minor", "contact", b"contact", "currency", b"currency", "customer_id", b"customer_id", "discount_minor", b"discount_minor", "discounts", b"discounts", "lifecycle", b"lifecycle", "lines", b"lines", "past", b"past", "payments", b"payments", "returned_minor", b"returned_minor", "ship_to", b"ship_to", "shipping", b"shipping", "shipping_minor", b"shipping_minor", "source", b"source", "subtotal_minor", b"subtotal_minor", "tax_minor", b"tax_minor", "total_minor", b"total_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderImported: _TypeAlias = OrderImported  # noqa: Y015
+
+@_typing.final
+class PaymentAuthorisationExpired(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    amount_minor: _builtins.int
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentAuthorisationExpired: _TypeAlias = PaymentAuthorisationExpired  # noqa: Y015
+
+@_typing.final
+class PaymentVoided(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    amount_minor: _builtins.int
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "payment_id", b"payment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentVoided: _TypeAlias = PaymentVoided  # noqa: Y015
+
+@_typing.final
+class CaptureFailed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    CAPTURE_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    capture_id: _builtins.str
+    psp_reference: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        capture_id: _builtins.str = ...,
+        psp_reference: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capture_id", b"capture_id", "payment_id", b"payment_id", "psp_reference", b"psp_reference", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CaptureFailed: _TypeAlias = CaptureFailed  # noqa: Y015
+
+@_typing.final
+class RefundRequested(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    payment_id: _builtins.str
+    amount_minor: _builtins.int
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "amount_minor", b"amount_minor", "payment_id", b"payment_id", "reason", b"reason", "refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___RefundRequested: _TypeAlias = RefundRequested  # noqa: Y015
+
+@_typing.final
+class RefundCompleted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    payment_id: _builtins.str
+    psp_reference: _builtins.str
+    amount_minor: _builtins.int
+    currency: _builtins.str
+    customer_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        payment_id: _builtins.str | None = ...,
+        psp_reference: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id", "amount_minor", b"amount_minor", "currency", b"currency", "customer_id", b"customer_id", "payment_id", b"payment_id", "psp_reference", b"psp_reference", "refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__payment_id: _TypeAlias = _typing.Literal["payment_id"]  # noqa: Y015
+    _WhichOneofArgType__payment_id: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payment_id) -> _WhichOneofReturnType__payment_id | None: ...
+
+Global___RefundCompleted: _TypeAlias = RefundCompleted  # noqa: Y015
+
+@_typing.final
+class RefundFailed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    payment_id: _builtins.str
+    psp_reference: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        payment_id: _builtins.str | None = ...,
+        psp_reference: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id", "payment_id", b"payment_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id", "payment_id", b"payment_id", "psp_reference", b"psp_reference", "reason", b"reason", "refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__payment_id: _TypeAlias = _typing.Literal["payment_id"]  # noqa: Y015
+    _WhichOneofArgType__payment_id: _TypeAlias = _typing.Literal["_payment_id", b"_payment_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__payment_id) -> _WhichOneofReturnType__payment_id | None: ...
+
+Global___RefundFailed: _TypeAlias = RefundFailed  # noqa: Y015
+
+@_typing.final
+class ChargebackRecorded(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    payment_id: _builtins.str
+    psp_reference: _builtins.str
+    amount_minor: _builtins.int
+    currency: _builtins.str
+    customer_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        payment_id: _builtins.str = ...,
+        psp_reference: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "customer_id", b"customer_id", "payment_id", b"payment_id", "psp_reference", b"psp_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChargebackRecorded: _TypeAlias = ChargebackRecorded  # noqa: Y015
+
+@_typing.final
+class ShipmentTrackingUpdated(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIPMENT_ID_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    shipment_id: _builtins.str
+    tracking_number: _builtins.str
+    status: _builtins.str
+    def __init__(
+        self,
+        *,
+        shipment_id: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_status", b"_status", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_status", b"_status", "shipment_id", b"shipment_id", "status", b"status", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___ShipmentTrackingUpdated: _TypeAlias = ShipmentTrackingUpdated  # noqa: Y015
+
+@_typing.final
+class ShipmentDeliveryFailed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIPMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    shipment_id: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        shipment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "shipment_id", b"shipment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShipmentDeliveryFailed: _TypeAlias = ShipmentDeliveryFailed  # noqa: Y015
+
+@_typing.final
+class ShipmentCancelled(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIPMENT_ID_FIELD_NUMBER: _builtins.int
+    shipment_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        shipment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shipment_id", b"shipment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShipmentCancelled: _TypeAlias = ShipmentCancelled  # noqa: Y015
+
+@_typing.final
+class LinesAllocated(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]: ...
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___LineQuantity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinesAllocated: _TypeAlias = LinesAllocated  # noqa: Y015
+
+@_typing.final
+class LinesBackordered(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]: ...
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___LineQuantity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinesBackordered: _TypeAlias = LinesBackordered  # noqa: Y015
+
+@_typing.final
+class ReturnRequested(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___LineQuantity]: ...
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___LineQuantity] | None = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "lines", b"lines", "reason", b"reason", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___ReturnRequested: _TypeAlias = ReturnRequested  # noqa: Y015
+
+@_typing.final
+class ReturnApproved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnApproved: _TypeAlias = ReturnApproved  # noqa: Y015
+
+@_typing.final
+class ReturnRejected(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnRejected: _TypeAlias = ReturnRejected  # noqa: Y015
+
+@_typing.final
+class ReturnItemsReceived(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    amount_minor: _builtins.int
+    currency: _builtins.str
+    customer_id: _builtins.str
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceivedLine]: ...
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___ReceivedLine] | None = ...,
+        amount_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_minor", b"amount_minor", "currency", b"currency", "customer_id", b"customer_id", "lines", b"lines", "return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnItemsReceived: _TypeAlias = ReturnItemsReceived  # noqa: Y015
+
+@_typing.final
+class ReturnClosed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_ID_FIELD_NUMBER: _builtins.int
+    return_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        return_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["return_id", b"return_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnClosed: _TypeAlias = ReturnClosed  # noqa: Y015
+
+@_typing.final
+class OrderDrafted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    currency: _builtins.str
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "customer_id", b"customer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderDrafted: _TypeAlias = OrderDrafted  # noqa: Y015
+
+@_typing.final
+class LineAdded(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    SKU_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    UNIT_PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    TAXES_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    sku: _builtins.str
+    name: _builtins.str
+    quantity: _builtins.int
+    unit_price_minor: _builtins.int
+    @_builtins.property
+    def taxes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tax]: ...
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        sku: _builtins.str = ...,
+        name: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        unit_price_minor: _builtins.int = ...,
+        taxes: _abc.Iterable[Global___Tax] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "name", b"name", "quantity", b"quantity", "sku", b"sku", "taxes", b"taxes", "unit_price_minor", b"unit_price_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineAdded: _TypeAlias = LineAdded  # noqa: Y015
+
+@_typing.final
+class LineQuantityChanged(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    quantity: _builtins.int
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineQuantityChanged: _TypeAlias = LineQuantityChanged  # noqa: Y015
+
+@_typing.final
+class LineRemoved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    line_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        line_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line_id", b"line_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LineRemoved: _TypeAlias = LineRemoved  # noqa: Y015
+
+@_typing.final
+class AddressesSet(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIP_TO_FIELD_NUMBER: _builtins.int
+    BILL_TO_FIELD_NUMBER: _builtins.int
+    CONTACT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ship_to(self) -> Global___Address: ...
+    @_builtins.property
+    def bill_to(self) -> Global___Address: ...
+    @_builtins.property
+    def contact(self) -> Global___Contact: ...
+    def __init__(
+        self,
+        *,
+        ship_to: Global___Address | None = ...,
+        bill_to: Global___Address | None = ...,
+        contact: Global___Contact | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "contact", b"contact", "ship_to", b"ship_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill_to", b"bill_to", "contact", b"contact", "ship_to", b"ship_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddressesSet: _TypeAlias = AddressesSet  # noqa: Y015
+
+@_typing.final
+class ShippingSelected(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    PRICE_MINOR_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    price_minor: _builtins.int
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        price_minor: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "price_minor", b"price_minor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShippingSelected: _TypeAlias = ShippingSelected  # noqa: Y015
+
+@_typing.final
+class DiscountApplied(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
+    LINE_ID_FIELD_NUMBER: _builtins.int
+    discount_id: _builtins.str
+    amount_minor: _builtins.int
+    line_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        discount_id: _builtins.str = ...,
+        amount_minor: _builtins.int = ...,
+        line_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_line_id", b"_line_id", "line_id", b"line_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_line_id", b"_line_id", "amount_minor", b"amount_minor", "discount_id", b"discount_id", "line_id", b"line_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__line_id: _TypeAlias = _typing.Literal["line_id"]  # noqa: Y015
+    _WhichOneofArgType__line_id: _TypeAlias = _typing.Literal["_line_id", b"_line_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__line_id) -> _WhichOneofReturnType__line_id | None: ...
+
+Global___DiscountApplied: _TypeAlias = DiscountApplied  # noqa: Y015
+
+@_typing.final
+class DiscountRemoved(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISCOUNT_ID_FIELD_NUMBER: _builtins.int
+    discount_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        discount_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount_id", b"discount_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscountRemoved: _TypeAlias = DiscountRemoved  # noqa: Y015
+
+@_typing.final
+class OrderRepriced(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___RepricedLine]: ...
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___RepricedLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderRepriced: _TypeAlias = OrderRepriced  # noqa: Y015
+
+@_typing.final
+class AmendmentProposed(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMENDMENT_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MINOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    amendment_id: _builtins.str
+    difference_minor: _builtins.int
+    reason: _builtins.str
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedLine]: ...
+    def __init__(
+        self,
+        *,
+        amendment_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___PlacedLine] | None = ...,
+        difference_minor: _builtins.int = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reason", b"_reason", "amendment_id", b"amendment_id", "difference_minor", b"difference_minor", "lines", b"lines", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___AmendmentProposed: _TypeAlias = AmendmentProposed  # noqa: Y015
+
+@_typing.final
+class AmendmentApplied(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMENDMENT_ID_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_MINOR_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    amendment_id: _builtins.str
+    difference_minor: _builtins.int
+    currency: _builtins.str
+    customer_id: _builtins.str
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedLine]: ...
+    def __init__(
+        self,
+        *,
+        amendment_id: _builtins.str = ...,
+        lines: _abc.Iterable[Global___PlacedLine] | None = ...,
+        difference_minor: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendment_id", b"amendment_id", "currency", b"currency", "customer_id", b"customer_id", "difference_minor", b"difference_minor", "lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendmentApplied: _TypeAlias = AmendmentApplied  # noqa: Y015
+
+@_typing.final
+class AmendmentDeclined(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMENDMENT_ID_FIELD_NUMBER: _builtins.int
+    amendment_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        amendment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendment_id", b"amendment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendmentDeclined: _TypeAlias = AmendmentDeclined  # noqa: Y015
+
+@_typing.final
+class AmendmentWithdrawn(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMENDMENT_ID_FIELD_NUMBER: _builtins.int
+    amendment_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        amendment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendment_id", b"amendment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendmentWithdrawn: _TypeAlias = AmendmentWithdrawn  # noqa: Y015

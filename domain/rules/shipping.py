@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
-from domain.commands import CreateShipment, DispatchShipment, RecordDelivery
+from domain.commands import (
+    CancelShipment,
+    CreateShipment,
+    DispatchShipment,
+    RecordDelivery,
+    RecordDeliveryFailure,
+    UpdateTracking,
+)
 from domain.errors import Rejected
 from domain.events import OrderEvent, ShipmentCreated, ShipmentDelivered, ShipmentDispatched
 from domain.order import Order, Shipment, ShipmentStage, pieces_of
-from domain.review import require_open
+from domain.rules.review import require_open
 from domain.statuses import Lifecycle
 from domain.values import LineQuantity
 
@@ -85,3 +92,15 @@ def _known(state: Order, shipment_id: str) -> Shipment:
         require_open(state)
         raise Rejected("shipment-unknown", f"This order has no shipment {shipment_id}.")
     return shipment
+
+
+def update_tracking(state: Order, command: UpdateTracking) -> list[OrderEvent]:
+    raise NotImplementedError
+
+
+def record_delivery_failure(state: Order, command: RecordDeliveryFailure) -> list[OrderEvent]:
+    raise NotImplementedError
+
+
+def cancel_shipment(state: Order, command: CancelShipment) -> list[OrderEvent]:
+    raise NotImplementedError

@@ -6,9 +6,9 @@ from domain.commands import Cancel, CancelLines
 from domain.errors import Rejected
 from domain.events import LinesCancelled, OrderCancelled, OrderEvent
 from domain.order import Order, ShipmentStage
-from domain.pricing import cancelled_value
-from domain.review import require_open
-from domain.shipping import require_pieces
+from domain.order.lifecycle import worth_of
+from domain.rules.review import require_open
+from domain.rules.shipping import require_pieces
 from domain.statuses import Lifecycle
 
 _LEFT = frozenset({ShipmentStage.DISPATCHED, ShipmentStage.DELIVERED})
@@ -60,13 +60,4 @@ def _ended(state: Order, reason: str | None, cancelled_minor: int) -> OrderCance
 
 
 def _value(state: Order, pieces: Mapping[str, int]) -> int:
-    return sum(
-        cancelled_value(
-            line.total_minor,
-            line.ordered,
-            before=line.cancelled,
-            after=line.cancelled + pieces[line_id],
-        )
-        for line_id, line in state.lines.items()
-        if line_id in pieces
-    )
+    return sum(worth_of(state.lines[line_id], quantity) for line_id, quantity in pieces.items())

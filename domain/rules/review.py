@@ -1,8 +1,8 @@
 """The shop's own word on an order, and what an order that has ended refuses (invariant I16)."""
 
-from domain.commands import Accept, AddNote, Reject
+from domain.commands import Accept, Expire, Reject
 from domain.errors import Rejected
-from domain.events import NoteAdded, OrderAccepted, OrderEvent, OrderRejected
+from domain.events import OrderAccepted, OrderEvent, OrderRejected
 from domain.order import Order
 from domain.statuses import Lifecycle
 
@@ -25,21 +25,13 @@ def reject(state: Order, command: Reject) -> list[OrderEvent]:
     return [OrderRejected(command.reason)]
 
 
-def add_note(state: Order, command: AddNote) -> list[OrderEvent]:
-    """Write a note down, on any order. The same note again: nothing."""
-    text = state.notes.get(command.note_id)
-    if text == command.text:
-        return []
-    if text is not None:
-        raise Rejected(
-            "note-id-reused", f"Note {command.note_id} was already written with another text."
-        )
-    return [NoteAdded(command.note_id, command.text)]
-
-
 def require_open(state: Order) -> None:
     """Refuse on an order that has ended; only late PSP facts and notes are still taken."""
     if state.lifecycle is Lifecycle.REJECTED:
         raise Rejected("order-rejected", "This order was rejected; it cannot be changed any more.")
     if state.lifecycle is Lifecycle.CANCELLED:
         raise Rejected("order-cancelled", "This order is cancelled; it cannot be changed any more.")
+
+
+def expire(state: Order, command: Expire) -> list[OrderEvent]:
+    raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The rules of the shop: one module per topic, one small function per command."""

@@ -1,0 +1,42 @@
+"""What holds for all facts that the PSP tells (invariants I9 to I11).
+
+Asking has rules. A PSP fact can always be recorded, even one that should not have happened: on an
+ended order, for an unknown payment, above what was authorised. It is counted once, known by
+payment, kind and PSP reference.
+"""
+
+from domain.currencies import written
+from domain.errors import Rejected
+from domain.order import Order, PspFact
+from domain.pricing import require_int64
+
+
+def is_recorded(
+    state: Order, payment_id: str, fact: tuple[PspFact, str], amount_minor: int
+) -> bool:
+    """Tell whether the fact is known; raises `Rejected` when it is known with another amount."""
+    payment = state.payments.get(payment_id)
+    known_minor = None if payment is None else payment.facts.get(fact)
+    if known_minor is not None and known_minor != amount_minor:
+        _, psp_reference = fact
+        raise Rejected(
+            "psp-reference-reused",
+            f"{psp_reference} of payment {payment_id} was already recorded with "
+            f"{written(known_minor, state.currency)}; it cannot also be "
+            f"{written(amount_minor, state.currency)}.",
+        )
+    return known_minor is not None
+
+
+def require_positive(amount_minor: int) -> None:
+    """Refuse to ask for no money, or for more than can be recorded."""
+    if amount_minor <= 0:
+        raise Rejected("amount-not-positive", "The amount must be more than zero.")
+    require_int64(amount_minor)
+
+
+def require_recordable(amount_minor: int, sum_minor: int) -> None:
+    """Refuse only what is no amount of money, or would not fit the order's sum."""
+    if amount_minor < 0:
+        raise Rejected("amount-negative", "An amount that the PSP reports cannot be below zero.")
+    require_int64(amount_minor + sum_minor)
