@@ -31,6 +31,7 @@ check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint proto
+	@for release in tests/golden/[0-9]*/; do $(BIN)/buf breaking proto --against "$$release" || exit 1; done
 	$(BIN)/python -m pytest -q tests/test_tidy.py
 
 measure: $(STAMP)  ## Measure the README's figures on a stack of their own.

@@ -75,10 +75,10 @@ Email = Annotated[str, _text(3, 320, _EMAIL)]
 Currency = Annotated[str, AfterValidator(_known_currency), Field(examples=["EUR"])]
 OrderId = Annotated[
     str,
-    StringConstraints(to_lower=True, pattern=r"^(?i)[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"),
+    StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"),
     Field(description="a UUID; version 7 is recommended"),
 ]
-SAID[r"^(?i)[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$"] = "must be a UUID"
+SAID[r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"] = "must be a UUID"
 Quantity = Annotated[int, Field(ge=1, le=INT64_MAX)]
 Minor = Annotated[int, Field(ge=0, le=INT64_MAX, description="in minor units, for example cents")]
 Positive = Annotated[int, Field(ge=1, le=INT64_MAX, description="in minor units")]

@@ -4,6 +4,7 @@ Everything is `int` minor units. A sum that does not fit a signed 64-bit number 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from domain.errors import Rejected
 from domain.values import INT64_MAX, Discount, Line, PlacedLine
@@ -80,6 +81,24 @@ def _placed(line_id: str, line: Line, discount_minor: int) -> PlacedLine:
         tax_minor=tax_minor,
         total_minor=total_minor,
     )
+
+
+def repriced(line: PlacedLine, quantity: int) -> PlacedLine:
+    """Return a placed line with another quantity: the same unit price, its taxes in proportion.
+
+    Its discount shrinks with the pieces and never grows: discounts are spread once (I3).
+
+    Raises:
+        Rejected: `amount-overflow`; the line is too large to be kept.
+
+    """
+    before = max(1, line.quantity)
+    taxes = tuple(
+        replace(tax, amount_minor=tax.amount_minor * quantity // before) for tax in line.taxes
+    )
+    discount_minor = min(line.discount_minor, line.discount_minor * quantity // before)
+    asked = Line(line.sku, quantity, line.unit_price_minor, line.line_id, line.name, taxes)
+    return _placed(line.line_id, asked, discount_minor)
 
 
 def order_total(lines: Iterable[PlacedLine], shipping_minor: int) -> int:

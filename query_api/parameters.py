@@ -5,7 +5,15 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from domain.statuses import FulfilmentStatus, Lifecycle, PaymentStatus
 from query_api.positions import HEADER
@@ -91,6 +99,32 @@ class Waiting(BaseModel):
     wait_ms: Annotated[Whole, Field(ge=0, le=WAIT_MS_MAX)] | None = Field(
         None, description=f"how long to wait for {HEADER}; 2000 unless configured otherwise"
     )
+
+
+class AsOf(Waiting):
+    """Which state of an order; without any of these, the one that is known now."""
+
+    as_of_version: Annotated[Whole, Field(ge=1, le=2**31)] | None = Field(
+        None, description="as it was when it was at this version"
+    )
+    as_of: Moment | None = Field(None, description="as it was at this time, itself included")
+    as_of_by: Literal["recorded", "occurred"] = Field(
+        "recorded",
+        description="`recorded`: as the log had it at `as_of`; `occurred`: what had happened by "
+        "`as_of`, whenever it was recorded",
+    )
+
+    @field_validator("as_of")
+    @classmethod
+    def _one_of_both(cls, as_of: Moment | None, known: ValidationInfo) -> Moment | None:
+        if as_of is not None and known.data.get("as_of_version") is not None:
+            raise ValueError("must be left out when as_of_version is given")
+        return as_of
+
+    @property
+    def is_history(self) -> bool:
+        """Tell whether another state than the present one is asked for."""
+        return self.as_of is not None or self.as_of_version is not None
 
 
 class Page(Waiting):

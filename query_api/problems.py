@@ -123,7 +123,9 @@ def _wrong(found: Mapping[str, Any]) -> tuple[str, str]:
 async def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     if error.status_code == CODES["method-not-allowed"][0]:
-        return Problem("method-not-allowed", "commands go to the command API").response()
+        answer = Problem("method-not-allowed", "commands go to the command API").response()
+        answer.headers.update(error.headers or {})  # Allow: what the route does take.
+        return answer
     return Problem("route-not-found", f"nothing is served at {request.url.path}").response()
 
 

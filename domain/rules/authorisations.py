@@ -10,11 +10,13 @@ from domain.commands import (
 from domain.errors import Rejected
 from domain.events import (
     OrderEvent,
+    PaymentAuthorisationExpired,
     PaymentAuthorisationFailed,
     PaymentAuthorisationRequested,
     PaymentAuthorised,
+    PaymentVoided,
 )
-from domain.order import Order, PspFact
+from domain.order import Order, Payment, PspFact
 from domain.rules.psp import is_recorded, require_positive, require_recordable
 from domain.rules.review import require_open
 
@@ -58,8 +60,26 @@ def record_authorisation_failure(
 
 
 def expire_authorisation(state: Order, command: ExpireAuthorisation) -> list[OrderEvent]:
-    raise NotImplementedError
+    """Record that the PSP holds the money no longer. Nothing left to hold: nothing."""
+    amount_minor = _known(state, command.payment_id).releasable_minor
+    return [PaymentAuthorisationExpired(command.payment_id, amount_minor)] if amount_minor else []
 
 
 def void_authorisation(state: Order, command: VoidAuthorisation) -> list[OrderEvent]:
-    raise NotImplementedError
+    """Give free what was set aside and not taken. Nothing left to give free: nothing."""
+    payment = _known(state, command.payment_id)
+    if not payment.releasable_minor:
+        return []
+    if payment.capture_open_minor:
+        raise Rejected(
+            "capture-open",
+            f"The PSP has not answered a capture of payment {command.payment_id} yet.",
+        )
+    return [PaymentVoided(command.payment_id, payment.releasable_minor)]
+
+
+def _known(state: Order, payment_id: str) -> Payment:
+    payment = state.payments.get(payment_id)
+    if payment is None:
+        raise Rejected("payment-unknown", f"This order has no payment {payment_id}.")
+    return payment

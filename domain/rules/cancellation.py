@@ -5,21 +5,23 @@ from collections.abc import Mapping
 from domain.commands import Cancel, CancelLines
 from domain.errors import Rejected
 from domain.events import LinesCancelled, OrderCancelled, OrderEvent
-from domain.order import Order, ShipmentStage
+from domain.order import Order
 from domain.order.lifecycle import worth_of
+from domain.rules.pieces import require_free
 from domain.rules.review import require_open
-from domain.rules.shipping import require_pieces
+from domain.rules.shipping import LEFT
 from domain.statuses import Lifecycle
-
-_LEFT = frozenset({ShipmentStage.DISPATCHED, ShipmentStage.DELIVERED})
 
 
 def cancel(state: Order, command: Cancel) -> list[OrderEvent]:
-    """End the order while nothing has left; parcels that still stand here end with it."""
+    """End a draft, or an order of which nothing has left; its parcels end with it."""
     if state.lifecycle is Lifecycle.CANCELLED:
         return []
-    require_open(state)
-    if any(shipment.stage in _LEFT for shipment in state.shipments.values()):
+    if state.lifecycle is not Lifecycle.DRAFT:
+        require_open(state)
+    if any(shipment.stage in LEFT for shipment in state.shipments.values()) or any(
+        line.delivered_before for line in state.lines.values()
+    ):
         raise Rejected(
             "already-dispatched",
             "Part of this order has left the house; cancel the lines that are still here.",
@@ -33,7 +35,7 @@ def cancel_lines(state: Order, command: CancelLines) -> list[OrderEvent]:
     Cancelling two pieces and again two pieces is four: a retry is known by its command id alone.
     """
     require_open(state)
-    pieces = require_pieces(state, command.lines)
+    pieces = require_free(state, command.lines)
     amount_minor = _value(state, pieces)
     event = LinesCancelled(
         lines=command.lines,

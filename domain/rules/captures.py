@@ -3,7 +3,7 @@
 from domain.commands import RecordCapture, RecordCaptureFailure, RequestCapture
 from domain.currencies import written
 from domain.errors import Rejected
-from domain.events import CaptureRequested, OrderEvent, PaymentCaptured
+from domain.events import CaptureFailed, CaptureRequested, OrderEvent, PaymentCaptured
 from domain.order import Capture, Order, Payment, PspFact
 from domain.rules.psp import is_recorded, require_positive, require_recordable
 from domain.rules.review import require_open
@@ -40,6 +40,16 @@ def record_capture(state: Order, command: RecordCapture) -> list[OrderEvent]:
     ]
 
 
+def record_capture_failure(state: Order, command: RecordCaptureFailure) -> list[OrderEvent]:
+    """Record that the PSP could not take the money. The same fact again: nothing."""
+    fact = (PspFact.CAPTURE_FAILED, command.psp_reference)
+    if is_recorded(state, command.payment_id, fact, 0):
+        return []
+    return [
+        CaptureFailed(command.payment_id, command.capture_id, command.psp_reference, command.reason)
+    ]
+
+
 def _is_capture_known(state: Order, command: RequestCapture) -> bool:
     """Tell whether this was asked for, or taken unasked; raises `Rejected` when the id is used."""
     known = {
@@ -69,7 +79,3 @@ def _require_authorised(payment: Payment, amount_minor: int, currency: str) -> N
             f"{written(payment.authorised_minor, currency)} set aside for this payment only "
             f"{written(left_minor, currency)} are left.",
         )
-
-
-def record_capture_failure(state: Order, command: RecordCaptureFailure) -> list[OrderEvent]:
-    raise NotImplementedError

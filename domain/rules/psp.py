@@ -17,15 +17,22 @@ def is_recorded(
     """Tell whether the fact is known; raises `Rejected` when it is known with another amount."""
     payment = state.payments.get(payment_id)
     known_minor = None if payment is None else payment.facts.get(fact)
-    if known_minor is not None and known_minor != amount_minor:
-        _, psp_reference = fact
+    if known_minor is None:
+        return False
+    require_same_amount(known_minor, amount_minor, fact[1], state.currency)
+    return True
+
+
+def require_same_amount(
+    known_minor: int, amount_minor: int, psp_reference: str, currency: str
+) -> None:
+    """Refuse a fact that is known with another amount: one of the two reports is wrong."""
+    if known_minor != amount_minor:
         raise Rejected(
             "psp-reference-reused",
-            f"{psp_reference} of payment {payment_id} was already recorded with "
-            f"{written(known_minor, state.currency)}; it cannot also be "
-            f"{written(amount_minor, state.currency)}.",
+            f"{psp_reference} was already recorded with {written(known_minor, currency)}; "
+            f"it cannot also be {written(amount_minor, currency)}.",
         )
-    return known_minor is not None
 
 
 def require_positive(amount_minor: int) -> None:

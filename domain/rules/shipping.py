@@ -1,6 +1,4 @@
-"""Parcels: put together, sent, arrived; and which pieces are free (invariants I4, I12)."""
-
-from collections.abc import Iterable, Mapping
+"""Parcels: put together, sent, followed, arrived (invariants I4, I12)."""
 
 from domain.commands import (
     CancelShipment,
@@ -11,11 +9,22 @@ from domain.commands import (
     UpdateTracking,
 )
 from domain.errors import Rejected
-from domain.events import OrderEvent, ShipmentCreated, ShipmentDelivered, ShipmentDispatched
+from domain.events import (
+    OrderEvent,
+    ShipmentCancelled,
+    ShipmentCreated,
+    ShipmentDelivered,
+    ShipmentDeliveryFailed,
+    ShipmentDispatched,
+    ShipmentTrackingUpdated,
+)
 from domain.order import Order, Shipment, ShipmentStage, pieces_of
+from domain.rules.pieces import require_free
 from domain.rules.review import require_open
 from domain.statuses import Lifecycle
-from domain.values import LineQuantity
+
+LEFT = frozenset({ShipmentStage.DISPATCHED, ShipmentStage.FAILED, ShipmentStage.DELIVERED})
+"""The stages of parcels that have left the house."""
 
 
 def create_shipment(state: Order, command: CreateShipment) -> list[OrderEvent]:
@@ -32,14 +41,14 @@ def create_shipment(state: Order, command: CreateShipment) -> list[OrderEvent]:
     require_open(state)
     if state.lifecycle is not Lifecycle.ACCEPTED:
         raise Rejected("order-not-accepted", "Accept the order before you ship from it.")
-    require_pieces(state, command.lines)
+    require_free(state, command.lines)
     return [ShipmentCreated(command.shipment_id, command.lines, command.carrier)]
 
 
 def dispatch_shipment(state: Order, command: DispatchShipment) -> list[OrderEvent]:
     """Let a parcel leave. Again with the same tracking number: nothing."""
     shipment = _known(state, command.shipment_id)
-    if shipment.stage in {ShipmentStage.DISPATCHED, ShipmentStage.DELIVERED}:
+    if shipment.stage in LEFT:
         if shipment.tracking_number == command.tracking_number:
             return []
         raise Rejected(
@@ -47,7 +56,22 @@ def dispatch_shipment(state: Order, command: DispatchShipment) -> list[OrderEven
             f"Shipment {command.shipment_id} has already left, with another tracking number.",
         )
     require_open(state)
+    _require_not_ended(shipment, command.shipment_id)
+    if state.is_held:
+        raise Rejected("order-on-hold", "This order is on hold; release every hold first.")
     return [ShipmentDispatched(command.shipment_id, command.tracking_number)]
+
+
+def update_tracking(state: Order, command: UpdateTracking) -> list[OrderEvent]:
+    """Record where a parcel can be followed. The same word again: nothing."""
+    shipment = _known(state, command.shipment_id)
+    if shipment.tracking == (command.tracking_number, command.status):
+        return []
+    require_open(state)
+    _require_not_ended(shipment, command.shipment_id)
+    return [
+        ShipmentTrackingUpdated(command.shipment_id, command.tracking_number, command.status),
+    ]
 
 
 def record_delivery(state: Order, command: RecordDelivery) -> list[OrderEvent]:
@@ -56,34 +80,36 @@ def record_delivery(state: Order, command: RecordDelivery) -> list[OrderEvent]:
     if shipment.stage is ShipmentStage.DELIVERED:
         return []
     require_open(state)
-    if shipment.stage is not ShipmentStage.DISPATCHED:
-        raise Rejected(
-            "shipment-not-dispatched",
-            f"Shipment {command.shipment_id} has not left yet, so it cannot have arrived.",
-        )
+    _require_left(shipment, command.shipment_id)
     return [ShipmentDelivered(command.shipment_id)]
 
 
-def require_pieces(state: Order, lines: Iterable[LineQuantity]) -> Mapping[str, int]:
-    """Return the pieces by line id, all of them free: neither cancelled nor in a shipment (I4)."""
-    asked = tuple(lines)
-    pieces = pieces_of(asked)
-    if not asked:
-        raise Rejected("lines-missing", "Name at least one line and how many pieces of it.")
-    if any(line.quantity <= 0 for line in asked):
-        raise Rejected("quantity-not-positive", "Every quantity must be at least 1.")
-    if len(pieces) < len(asked):
-        raise Rejected("line-repeated", "A line is named twice; name each line once.")
-    for line_id, quantity in pieces.items():
-        if line_id not in state.lines:
-            raise Rejected("line-unknown", f"This order has no line {line_id}.")
-        if quantity > (free := state.free(line_id)):
-            raise Rejected(
-                "quantity-not-available",
-                f"{quantity} pieces of line {line_id} were asked for, but only {free} are neither "
-                "cancelled nor in a shipment.",
-            )
-    return pieces
+def record_delivery_failure(state: Order, command: RecordDeliveryFailure) -> list[OrderEvent]:
+    """Tell that a parcel could not be handed over. For the same reason again: nothing."""
+    shipment = _known(state, command.shipment_id)
+    if shipment.stage is ShipmentStage.FAILED and shipment.failure == command.reason:
+        return []
+    require_open(state)
+    if shipment.stage is ShipmentStage.DELIVERED:
+        raise Rejected(
+            "shipment-already-delivered", f"Shipment {command.shipment_id} has already arrived."
+        )
+    _require_left(shipment, command.shipment_id)
+    return [ShipmentDeliveryFailed(command.shipment_id, command.reason)]
+
+
+def cancel_shipment(state: Order, command: CancelShipment) -> list[OrderEvent]:
+    """Take a parcel apart that has not left; its pieces are free again. Again: nothing."""
+    shipment = _known(state, command.shipment_id)
+    if shipment.stage is ShipmentStage.ENDED:
+        return []
+    require_open(state)
+    if shipment.stage in LEFT:
+        raise Rejected(
+            "shipment-already-dispatched",
+            f"Shipment {command.shipment_id} has already left; it cannot be taken apart.",
+        )
+    return [ShipmentCancelled(command.shipment_id)]
 
 
 def _known(state: Order, shipment_id: str) -> Shipment:
@@ -94,13 +120,17 @@ def _known(state: Order, shipment_id: str) -> Shipment:
     return shipment
 
 
-def update_tracking(state: Order, command: UpdateTracking) -> list[OrderEvent]:
-    raise NotImplementedError
+def _require_not_ended(shipment: Shipment, shipment_id: str) -> None:
+    if shipment.stage is ShipmentStage.ENDED:
+        raise Rejected(
+            "shipment-cancelled", f"Shipment {shipment_id} was cancelled; create another one."
+        )
 
 
-def record_delivery_failure(state: Order, command: RecordDeliveryFailure) -> list[OrderEvent]:
-    raise NotImplementedError
-
-
-def cancel_shipment(state: Order, command: CancelShipment) -> list[OrderEvent]:
-    raise NotImplementedError
+def _require_left(shipment: Shipment, shipment_id: str) -> None:
+    _require_not_ended(shipment, shipment_id)
+    if shipment.stage is ShipmentStage.CREATED:
+        raise Rejected(
+            "shipment-not-dispatched",
+            f"Shipment {shipment_id} has not left yet, so it cannot have arrived.",
+        )

@@ -17,3 +17,8 @@ def moment(at_us: int) -> datetime:
 def rfc3339(at_us: int) -> str:
     """Return for example `2026-11-23T09:00:00Z`, with microseconds where there are any."""
     return moment(at_us).isoformat()[:-6] + "Z"
+
+
+def microseconds(at: datetime) -> int:
+    """Return the microseconds since 1970 UTC of an aware `datetime`."""
+    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -107,13 +107,17 @@ ORDER_STREAM = _route(
 STREAM = _route(_frames(POSITION, begins=True), "too-many-streams", media_type=_STREAM)
 PROJECTIONS = _route({"projections": [PROJECTION_EXAMPLE]})
 
-_WAIT_MS = parameters.Waiting.model_json_schema()["properties"]["wait_ms"]
+_OF_ORDER = [
+    {"name": name, "in": "query", "schema": schema}
+    for name, schema in parameters.AsOf.model_json_schema()["properties"].items()
+]
 
 ORDER_PATH: Mapping[str, Any] = {
     "get": {
         "tags": ["orders"],
         "summary": "Get Order",
-        "description": "Answer one order, the document as it is stored.",
+        "description": "Answer one order, the document as it is stored, or as it was at a version "
+        "or a time.",
         "operationId": "get_order_v1_orders__order_id__get",
         "parameters": [
             {
@@ -123,7 +127,7 @@ ORDER_PATH: Mapping[str, Any] = {
                 "schema": {"type": "string", "format": "uuid"},
                 "example": ORDER_ID,
             },
-            {"name": "wait_ms", "in": "query", "schema": _WAIT_MS},
+            *_OF_ORDER,
             {"name": "Orders-Min-Position", "in": "header", "schema": {"type": "string"}},
             {
                 "name": "If-None-Match",

@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from query_api import pages, parameters, selections
-from query_api.parameters import AtLeast, CustomerPath
+from query_api.parameters import AsOf, AtLeast, CustomerPath
 from query_api.positions import HEADER
 from query_api.problems import Problem, invalid, wrong_parameters
 from query_api.reading import Asked, Reader, statement
 from query_api.resources import Once, ReaderOf, refuse_repeated
 from query_api.routes import documentation
+from query_api.routes.history import get_order_as_of
 
 router = APIRouter(tags=["orders"], dependencies=[Once])
 
@@ -32,7 +33,11 @@ async def get_order(request: Request) -> Response:
     """
     order_id = order_id_of(request.path_params["order_id"])
     reader: Reader = request.state.reader
-    answer = await reader.read(_ORDER, order_id, asked=await _asked(request))
+    token, query = request.headers.get(HEADER), await _query(request)
+    if query is not None and query.is_history:
+        return await get_order_as_of(reader, order_id, query, token)
+    asked = Asked(token, None if query is None else query.wait_ms)
+    answer = await reader.read(_ORDER, order_id, asked=asked)
     if not answer.rows:
         raise no_such_order(order_id)
     row = answer.rows[0]
@@ -115,16 +120,14 @@ def no_such_customer(customer_id: str) -> Problem:
     )
 
 
-async def _asked(request: Request) -> Asked:
-    token = request.headers.get(HEADER)
+async def _query(request: Request) -> AsOf | None:
     if not request.scope["query_string"]:
-        return Asked(token, None)
+        return None
     await refuse_repeated(request)
     try:
-        query = parameters.Waiting.model_validate(dict(request.query_params))
+        return AsOf.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise wrong_parameters(error.errors()) from error
-    return Asked(token, query.wait_ms)
 
 
 def _is_known(if_none_match: str | None, etag: str) -> bool:
