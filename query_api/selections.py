@@ -58,7 +58,7 @@ FULFILMENT = Queue(
         "lifecycle = 'ACCEPTED' AND fulfilment_status = 'PARTIAL' AND NOT on_hold",
     ),
 )
-RETURNS = Queue("queues/returns", ("return_status IN ('REQUESTED', 'PARTIAL')",))
+RETURNS = Queue("queues/returns", ("has_open_return",))
 
 
 def order_of(sort: str) -> Order:

@@ -5,21 +5,39 @@ from collections.abc import Mapping
 from sqlalchemy import BigInteger, Column, Index, MetaData, Numeric, Table, Text
 
 from domain.events import (
+    AmendmentApplied,
+    AmendmentDeclined,
+    AmendmentProposed,
+    AmendmentWithdrawn,
+    CaptureFailed,
     CaptureRequested,
+    ChargebackRecorded,
+    ContactCorrected,
+    CustomerDataErased,
+    DraftEvent,
+    GoodsEvent,
     LinesCancelled,
     NoteAdded,
     OrderAccepted,
+    OrderArchived,
     OrderCancelled,
+    OrderCompleted,
+    OrderExpired,
+    OrderHeld,
+    OrderHoldReleased,
+    OrderImported,
     OrderPlaced,
     OrderRejected,
+    PaymentAuthorisationExpired,
     PaymentAuthorisationFailed,
     PaymentAuthorisationRequested,
     PaymentAuthorised,
     PaymentCaptured,
+    PaymentVoided,
     Recorded,
-    ShipmentCreated,
-    ShipmentDelivered,
-    ShipmentDispatched,
+    RefundCompleted,
+    RefundFailed,
+    RefundRequested,
 )
 from projectors.kinds import SCHEMA, Key, Tally, table_name
 
@@ -45,27 +63,55 @@ def table(generation: int | None = None) -> Table:
 
 def deltas(recorded: Recorded) -> Mapping[Key, Amounts]:
     """Return what the event adds: orders, gross, cancelled, captured, refunded."""
-    match recorded.event:
-        case OrderPlaced(customer_id=customer_id, currency=currency, total_minor=total_minor):
-            return {(customer_id, currency): (1, total_minor, 0, 0, 0)}
-        case (
-            OrderCancelled(customer_id=customer_id, currency=currency, amount_minor=amount_minor)
-            | LinesCancelled(customer_id=customer_id, currency=currency, amount_minor=amount_minor)
-        ):
-            return {(customer_id, currency): (0, 0, amount_minor, 0, 0)}
-        case PaymentCaptured(customer_id=customer_id, currency=currency, amount_minor=amount_minor):
-            return {(customer_id, currency): (0, 0, 0, amount_minor, 0)}
+    event = recorded.event
+    if isinstance(event, DraftEvent | GoodsEvent):
+        return {}
+    match event:
+        case OrderPlaced():
+            return {(event.customer_id, event.currency): (1, event.total_minor, 0, 0, 0)}
+        case OrderImported(payments=payments):
+            captured_minor = sum(payment.captured_minor for payment in payments)
+            refunded_minor = sum(payment.refunded_minor for payment in payments)
+            return {
+                (event.customer_id, event.currency): (
+                    1,
+                    event.total_minor,
+                    event.cancelled_minor,
+                    captured_minor,
+                    refunded_minor,
+                )
+            }
+        case AmendmentApplied():
+            return {(event.customer_id, event.currency): (0, event.difference_minor, 0, 0, 0)}
+        case OrderCancelled() | LinesCancelled():
+            return {(event.customer_id, event.currency): (0, 0, event.amount_minor, 0, 0)}
+        case PaymentCaptured():
+            return {(event.customer_id, event.currency): (0, 0, 0, event.amount_minor, 0)}
+        case RefundCompleted() | ChargebackRecorded():
+            return {(event.customer_id, event.currency): (0, 0, 0, 0, event.amount_minor)}
         case (
             OrderAccepted()
             | OrderRejected()
+            | OrderExpired()
+            | OrderHeld()
+            | OrderHoldReleased()
+            | OrderCompleted()
+            | OrderArchived()
             | NoteAdded()
+            | ContactCorrected()
+            | CustomerDataErased()
+            | AmendmentProposed()
+            | AmendmentDeclined()
+            | AmendmentWithdrawn()
             | PaymentAuthorisationRequested()
             | PaymentAuthorised()
             | PaymentAuthorisationFailed()
+            | PaymentAuthorisationExpired()
+            | PaymentVoided()
             | CaptureRequested()
-            | ShipmentCreated()
-            | ShipmentDispatched()
-            | ShipmentDelivered()
+            | CaptureFailed()
+            | RefundRequested()
+            | RefundFailed()
         ):
             return {}
 

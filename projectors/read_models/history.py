@@ -15,6 +15,8 @@ from projectors.read_models.times import microseconds
 
 Build = Callable[[Any], Any]
 
+_EVENTS: Mapping[str, Any] = {event.__name__: event for event in get_args(OrderEvent)}
+
 
 class Entry(NamedTuple):
     """What the fold of an order needs of a timeline row; `body` is the event's data."""
@@ -41,20 +43,8 @@ def event_of(name: str, body: Mapping[str, Any]) -> OrderEvent:
     Raises:
         KeyError: no event type of this release has the name.
     """
-    event: OrderEvent = _builder(_events()[name])(body)
+    event: OrderEvent = _builder(_EVENTS[name])(body)
     return event
-
-
-@lru_cache(maxsize=1)
-def _events() -> Mapping[str, type[Any]]:
-    return {event.__name__: event for event in _members(OrderEvent)}
-
-
-def _members(union: Any) -> list[type[Any]]:
-    """Return the types of a union of unions."""
-    if get_origin(union) is UnionType:
-        return [member for part in get_args(union) for member in _members(part)]
-    return [union]
 
 
 @lru_cache(maxsize=256)

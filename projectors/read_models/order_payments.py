@@ -1,90 +1,192 @@
-"""The `payments` of an order's document: what was asked of the PSP, and what the PSP told."""
+"""The payments and refunds of an order's document: what was asked of the PSP, and what it told.
+
+The same PSP fact is counted once, known by payment, kind and reference (invariant I9).
+"""
+
+from collections.abc import Iterable
 
 from domain.events import (
+    CaptureFailed,
     CaptureRequested,
+    ChargebackRecorded,
+    PaymentAuthorisationExpired,
     PaymentAuthorisationFailed,
     PaymentAuthorisationRequested,
     PaymentAuthorised,
     PaymentCaptured,
+    PaymentEvent,
+    PaymentVoided,
+    RefundCompleted,
+    RefundFailed,
+    RefundRequested,
 )
-from domain.statuses import PaymentStatus, payment_status
+from domain.statuses import Money, PaymentStatus, payment_status
+from domain.values import ImportedPayment
 from projectors.kinds import Document
+from projectors.read_models.order_lines import replaced
 from projectors.read_models.times import rfc3339
 
 FAILED = "FAILED"
 """A payment's own status besides those of the order: refused, and nothing was ever set aside."""
 
-Payments = list[Document]
+
+def evolve(order: Document, event: PaymentEvent) -> Document:
+    """Return what a fact about money changes of the document."""
+    refunds = order["refunds"]
+    if isinstance(event, RefundRequested | RefundCompleted | RefundFailed):
+        refund = _find(refunds, "refund_id", _no_refund(event))
+        refunds = replaced(refunds, "refund_id", refund | _refund_changes(refund, event))
+        payments = order["payments"]
+    else:
+        payment = _find(order["payments"], "payment_id", _no_payment(event.payment_id))
+        payments = replaced(
+            order["payments"], "payment_id", payment | _payment_changes(payment, event)
+        )
+    return {"refunds": refunds, "payments": [_named(payment, refunds) for payment in payments]}
 
 
-def replaced(items: list[Document], key: str, item: Document) -> list[Document]:
-    """Return `items` with `item` in place of the one with the same `key`, or at the end."""
-    if any(known[key] == item[key] for known in items):
-        return [item if known[key] == item[key] else known for known in items]
-    return [*items, item]
+def imported(given: Iterable[ImportedPayment]) -> Document:
+    """Return the payments and refunds of an order with a past elsewhere."""
+    known = list(given)
+    refunds = [
+        _no_refund_of(f"imported/{one.payment_id}", one.payment_id)
+        | {"refunded_minor": one.refunded_minor, "status": "COMPLETED"}
+        for one in known
+        if one.refunded_minor
+    ]
+    payments = [
+        _no_payment(one.payment_id)
+        | {
+            "method": one.method,
+            "authorised_minor": one.authorised_minor,
+            "captured_minor": one.captured_minor,
+            "authorisations": [
+                {
+                    "psp_reference": one.psp_reference,
+                    "amount_minor": one.authorised_minor,
+                    "expires_at": None,
+                }
+            ],
+        }
+        for one in known
+    ]
+    return {"refunds": refunds, "payments": [_named(payment, refunds) for payment in payments]}
 
 
-def requested(payments: Payments, event: PaymentAuthorisationRequested) -> Payments:
-    """Return the payments after the PSP was to be asked for money."""
-    payment = _find(payments, event.payment_id)
-    return _with(
-        payments, payment | {"method": event.method, "requested_minor": event.amount_minor}
-    )
+def _payment_changes(
+    payment: Document,
+    event: PaymentAuthorisationRequested
+    | PaymentAuthorised
+    | PaymentAuthorisationFailed
+    | PaymentAuthorisationExpired
+    | PaymentVoided
+    | CaptureRequested
+    | PaymentCaptured
+    | CaptureFailed
+    | ChargebackRecorded,
+) -> Document:
+    match event:
+        case PaymentAuthorisationRequested(amount_minor=amount_minor, method=method):
+            return {"method": method, "requested_minor": amount_minor}
+        case PaymentAuthorised():
+            return _authorised(payment, event)
+        case PaymentAuthorisationFailed(psp_reference=reference, reason=reason):
+            failure = {"psp_reference": reference, "reason": reason}
+            return {"failures": replaced(payment["failures"], "psp_reference", failure)}
+        case PaymentAuthorisationExpired(amount_minor=amount_minor):
+            return _released(payment, "EXPIRED", amount_minor)
+        case PaymentVoided(amount_minor=amount_minor):
+            return _released(payment, "VOIDED", amount_minor)
+        case CaptureRequested(capture_id=capture_id, amount_minor=amount_minor):
+            asked_minor = payment["capture_requested_minor"] + amount_minor
+            changes = _capture(payment, capture_id, {"requested_minor": amount_minor})
+            return {"capture_requested_minor": asked_minor, **changes}
+        case PaymentCaptured():
+            return _captured(payment, event)
+        case CaptureFailed(capture_id=capture_id, reason=reason):
+            return _capture(payment, capture_id, {"failure": reason})
+        case ChargebackRecorded():
+            return _charged_back(payment, event)
 
 
-def authorised(payments: Payments, event: PaymentAuthorised) -> Payments:
-    """Return the payments after money was set aside."""
-    payment = _find(payments, event.payment_id)
+def _refund_changes(
+    refund: Document, event: RefundRequested | RefundCompleted | RefundFailed
+) -> Document:
+    match event:
+        case RefundRequested(payment_id=payment_id, amount_minor=amount_minor, reason=reason):
+            return {"payment_id": payment_id, "requested_minor": amount_minor, "reason": reason}
+        case RefundCompleted(psp_reference=reference, amount_minor=amount_minor):
+            if reference in refund["psp_references"]:
+                return {}
+            return {
+                "refunded_minor": (refund["refunded_minor"] or 0) + amount_minor,
+                "psp_references": [*refund["psp_references"], reference],
+                "status": "COMPLETED",
+            }
+        case RefundFailed(reason=reason):
+            is_done = refund["status"] == "COMPLETED"
+            return {"failure": reason, "status": "COMPLETED" if is_done else FAILED}
+
+
+def _authorised(payment: Document, event: PaymentAuthorised) -> Document:
+    known = payment["authorisations"]
+    if any(fact["psp_reference"] == event.psp_reference for fact in known):
+        return {}
     expires_at = None if event.expires_at_us is None else rfc3339(event.expires_at_us)
     fact = {
         "psp_reference": event.psp_reference,
         "amount_minor": event.amount_minor,
         "expires_at": expires_at,
     }
-    known = {
+    return {
         "authorised_minor": payment["authorised_minor"] + event.amount_minor,
-        "authorisations": [*payment["authorisations"], fact],
+        "authorisations": [*known, fact],
     }
-    return _with(payments, payment | known)
 
 
-def failed(payments: Payments, event: PaymentAuthorisationFailed) -> Payments:
-    """Return the payments after the PSP said no."""
-    payment = _find(payments, event.payment_id)
-    fact = {"psp_reference": event.psp_reference, "reason": event.reason}
-    return _with(payments, payment | {"failures": [*payment["failures"], fact]})
-
-
-def capture_requested(payments: Payments, event: CaptureRequested) -> Payments:
-    """Return the payments after the PSP was to be asked to take money."""
-    payment = _find(payments, event.payment_id)
-    capture = _find_capture(payment, event.capture_id) | {"requested_minor": event.amount_minor}
-    known = {
-        "capture_requested_minor": payment["capture_requested_minor"] + event.amount_minor,
-        "captures": replaced(payment["captures"], "capture_id", capture),
+def _released(payment: Document, kind: str, amount_minor: int) -> Document:
+    return {
+        "authorised_minor": max(0, payment["authorised_minor"] - amount_minor),
+        "released": [*payment["released"], {"kind": kind, "amount_minor": amount_minor}],
     }
-    return _with(payments, payment | known)
 
 
-def captured(payments: Payments, event: PaymentCaptured) -> Payments:
-    """Return the payments after money was taken."""
-    payment = _find(payments, event.payment_id)
-    capture = _find_capture(payment, event.capture_id)
+def _captured(payment: Document, event: PaymentCaptured) -> Document:
+    known = [one for capture in payment["captures"] for one in capture["psp_references"]]
+    if event.psp_reference in known:
+        return {}
+    capture = _find(payment["captures"], "capture_id", _no_capture(event.capture_id))
     taken = {
         "captured_minor": (capture["captured_minor"] or 0) + event.amount_minor,
         "psp_references": [*capture["psp_references"], event.psp_reference],
     }
-    known = {
+    return {
         "captured_minor": payment["captured_minor"] + event.amount_minor,
-        "captures": replaced(payment["captures"], "capture_id", capture | taken),
+        **_capture(payment, event.capture_id, taken),
     }
-    return _with(payments, payment | known)
 
 
-def _find(payments: Payments, payment_id: str) -> Document:
-    for payment in payments:
-        if payment["payment_id"] == payment_id:
-            return payment
+def _charged_back(payment: Document, event: ChargebackRecorded) -> Document:
+    known = payment["chargebacks"]
+    if any(fact["psp_reference"] == event.psp_reference for fact in known):
+        return {}
+    fact = {"psp_reference": event.psp_reference, "amount_minor": event.amount_minor}
+    return {
+        "charged_back_minor": payment["charged_back_minor"] + event.amount_minor,
+        "chargebacks": [*known, fact],
+    }
+
+
+def _capture(payment: Document, capture_id: str, changes: Document) -> Document:
+    capture = _find(payment["captures"], "capture_id", _no_capture(capture_id)) | changes
+    return {"captures": replaced(payment["captures"], "capture_id", capture)}
+
+
+def _find(items: list[Document], key: str, default: Document) -> Document:
+    return next((item for item in items if item[key] == default[key]), default)
+
+
+def _no_payment(payment_id: str) -> Document:
     return {
         "payment_id": payment_id,
         "method": None,
@@ -93,40 +195,66 @@ def _find(payments: Payments, payment_id: str) -> Document:
         "authorised_minor": 0,
         "capture_requested_minor": 0,
         "captured_minor": 0,
+        "refunded_minor": 0,
+        "charged_back_minor": 0,
         "authorisations": [],
         "failures": [],
+        "released": [],
         "captures": [],
+        "chargebacks": [],
     }
 
 
-def _find_capture(payment: Document, capture_id: str) -> Document:
-    for capture in payment["captures"]:
-        if capture["capture_id"] == capture_id:
-            known: Document = capture
-            return known
+def _no_capture(capture_id: str) -> Document:
     return {
         "capture_id": capture_id,
         "requested_minor": None,
         "captured_minor": None,
         "psp_references": [],
+        "failure": None,
     }
 
 
-def _with(payments: Payments, payment: Document) -> Payments:
-    return replaced(payments, "payment_id", payment | {"status": _status(payment)})
+def _no_refund(event: RefundRequested | RefundCompleted | RefundFailed) -> Document:
+    return _no_refund_of(event.refund_id, event.payment_id)
 
 
-def _status(payment: Document) -> str:
+def _no_refund_of(refund_id: str, payment_id: str | None) -> Document:
+    return {
+        "refund_id": refund_id,
+        "payment_id": payment_id,
+        "status": "REQUESTED",
+        "requested_minor": None,
+        "refunded_minor": None,
+        "reason": None,
+        "psp_references": [],
+        "failure": None,
+    }
+
+
+def _named(payment: Document, refunds: list[Document]) -> Document:
     """Name one payment's state by the order's rule, measured against what was asked for."""
+    refunded_minor = sum(
+        refund["refunded_minor"] or 0
+        for refund in refunds
+        if refund["payment_id"] == payment["payment_id"]
+    )
     authorised_minor, captured_minor = payment["authorised_minor"], payment["captured_minor"]
+    known = {"refunded_minor": refunded_minor}
     if payment["failures"] and not authorised_minor and not captured_minor:
-        return FAILED
+        return payment | known | {"status": FAILED}
     asked_minor = payment["requested_minor"]
-    return payment_status(
-        total_minor=max(authorised_minor, captured_minor) if asked_minor is None else asked_minor,
-        cancelled_minor=0,
+    total_minor = max(authorised_minor, captured_minor) if asked_minor is None else asked_minor
+    money = Money(
+        total_minor,
         authorised_minor=authorised_minor,
         captured_minor=captured_minor,
-        refunded_minor=0,
+        refunded_minor=refunded_minor,
+        charged_back_minor=payment["charged_back_minor"],
+    )
+    status = payment_status(
+        money,
         is_pending=not payment["authorisations"] and not payment["captures"],
-    ).value
+        is_voided=bool(payment["released"]),
+    )
+    return payment | known | {"status": status.value}

@@ -13,10 +13,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 
 from projectors.kinds import SCHEMA, Document, Fold, Row, table_name
 from projectors.read_models.order_document import evolve
+from projectors.read_models.order_goods import OPEN_RETURNS
 
 
 def table(generation: int | None = None) -> Table:
@@ -37,6 +39,7 @@ def table(generation: int | None = None) -> Table:
         Column("fulfilment_status", Text, nullable=False),
         Column("return_status", Text, nullable=False),
         Column("on_hold", Boolean, nullable=False),
+        Column("has_open_return", Boolean, nullable=False),
         Column("total_minor", BigInteger, nullable=False),
         Column("captured_minor", BigInteger, nullable=False),
         Column("refunded_minor", BigInteger, nullable=False),
@@ -48,13 +51,20 @@ def table(generation: int | None = None) -> Table:
         Index(f"{name}_placed", "placed_at", "order_id"),
         Index(f"{name}_customer", "customer_id", "placed_at", "order_id"),
         Index(f"{name}_total", "total_minor", "order_id"),
+        Index(f"{name}_updated", "updated_at", "order_id"),
         Index(f"{name}_work", "lifecycle", "fulfilment_status", "placed_at", "order_id"),
         Index(f"{name}_payment", "payment_status", "placed_at", "order_id"),
+        Index(
+            f"{name}_returns",
+            "placed_at",
+            "order_id",
+            postgresql_where=text("has_open_return"),
+        ),
     )
 
 
-def row(order: Document, text: str, partition: int) -> Row:
-    """Return the columns of one order; `text` is its JSON."""
+def row(order: Document, stored: str, partition: int) -> Row:
+    """Return the columns of one order; `stored` is its JSON."""
     return (
         order["order_id"],
         order["version"],
@@ -65,13 +75,14 @@ def row(order: Document, text: str, partition: int) -> Row:
         order["fulfilment_status"],
         order["return_status"],
         order["on_hold"],
+        any(known["status"] in OPEN_RETURNS for known in order["returns"]),
         order["total_minor"],
         order["captured_minor"],
         order["refunded_minor"],
         datetime.fromisoformat(order["placed_at"]),
         datetime.fromisoformat(order["updated_at"]),
         partition,
-        text,
+        stored,
     )
 
 

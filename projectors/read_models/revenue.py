@@ -5,21 +5,39 @@ from collections.abc import Mapping
 from sqlalchemy import BigInteger, Column, Date, Index, MetaData, Numeric, Table, Text
 
 from domain.events import (
+    AmendmentApplied,
+    AmendmentDeclined,
+    AmendmentProposed,
+    AmendmentWithdrawn,
+    CaptureFailed,
     CaptureRequested,
+    ChargebackRecorded,
+    ContactCorrected,
+    CustomerDataErased,
+    DraftEvent,
+    GoodsEvent,
     LinesCancelled,
     NoteAdded,
     OrderAccepted,
+    OrderArchived,
     OrderCancelled,
+    OrderCompleted,
+    OrderExpired,
+    OrderHeld,
+    OrderHoldReleased,
+    OrderImported,
     OrderPlaced,
     OrderRejected,
+    PaymentAuthorisationExpired,
     PaymentAuthorisationFailed,
     PaymentAuthorisationRequested,
     PaymentAuthorised,
     PaymentCaptured,
+    PaymentVoided,
     Recorded,
-    ShipmentCreated,
-    ShipmentDelivered,
-    ShipmentDispatched,
+    RefundCompleted,
+    RefundFailed,
+    RefundRequested,
 )
 from projectors.kinds import SCHEMA, Key, Tally, table_name
 from projectors.read_models.times import moment
@@ -45,24 +63,54 @@ def table(generation: int | None = None) -> Table:
 
 def deltas(recorded: Recorded) -> Mapping[Key, Amounts]:
     """Return what the event adds to its day: orders, gross, captured, refunded."""
-    match recorded.event:
-        case OrderPlaced(currency=currency, total_minor=total_minor):
-            return {_key(recorded, currency): (1, total_minor, 0, 0)}
-        case PaymentCaptured(currency=currency, amount_minor=amount_minor):
-            return {_key(recorded, currency): (0, 0, amount_minor, 0)}
+    event = recorded.event
+    if isinstance(event, DraftEvent | GoodsEvent):
+        return {}
+    match event:
+        case OrderPlaced():
+            return {_key(recorded, event.currency): (1, event.total_minor, 0, 0)}
+        case OrderImported(payments=payments):
+            captured_minor = sum(payment.captured_minor for payment in payments)
+            refunded_minor = sum(payment.refunded_minor for payment in payments)
+            return {
+                _key(recorded, event.currency): (
+                    1,
+                    event.total_minor,
+                    captured_minor,
+                    refunded_minor,
+                )
+            }
+        case AmendmentApplied():
+            return {_key(recorded, event.currency): (0, event.difference_minor, 0, 0)}
+        case PaymentCaptured():
+            return {_key(recorded, event.currency): (0, 0, event.amount_minor, 0)}
+        case RefundCompleted() | ChargebackRecorded():
+            return {_key(recorded, event.currency): (0, 0, 0, event.amount_minor)}
         case (
-            OrderAccepted()
-            | OrderRejected()
-            | OrderCancelled()
+            OrderCancelled()
             | LinesCancelled()
+            | OrderAccepted()
+            | OrderRejected()
+            | OrderExpired()
+            | OrderHeld()
+            | OrderHoldReleased()
+            | OrderCompleted()
+            | OrderArchived()
             | NoteAdded()
+            | ContactCorrected()
+            | CustomerDataErased()
+            | AmendmentProposed()
+            | AmendmentDeclined()
+            | AmendmentWithdrawn()
             | PaymentAuthorisationRequested()
             | PaymentAuthorised()
             | PaymentAuthorisationFailed()
+            | PaymentAuthorisationExpired()
+            | PaymentVoided()
             | CaptureRequested()
-            | ShipmentCreated()
-            | ShipmentDispatched()
-            | ShipmentDelivered()
+            | CaptureFailed()
+            | RefundRequested()
+            | RefundFailed()
         ):
             return {}
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Rejected
-from domain.pricing import allocate, cancelled_value, require_int64
+from domain.pricing import allocate, require_int64, value_of
 from domain.values import INT64_MAX
 
 
@@ -39,13 +39,11 @@ def test_shares_add_up_and_are_fair(weights, amount_minor):
 
 @given(st.integers(0, INT64_MAX), st.lists(st.integers(1, 50), min_size=1, max_size=10))
 @settings(max_examples=200, deadline=None)
-def test_cancelling_in_any_steps_adds_up_to_the_line(total_minor, steps):
-    ordered, cancelled, values = sum(steps), 0, []
+def test_taking_pieces_in_any_steps_adds_up_to_the_line(total_minor, steps):
+    left, left_minor, values = sum(steps), total_minor, []
     for step in steps:
-        values.append(
-            cancelled_value(total_minor, ordered, before=cancelled, after=cancelled + step)
-        )
-        cancelled += step
+        values.append(value_of(step, of_pieces=left, worth_minor=left_minor))
+        left, left_minor = left - step, left_minor - values[-1]
 
     assert sum(values) == total_minor
     assert min(values) >= 0

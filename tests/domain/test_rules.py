@@ -8,7 +8,7 @@ def rules():
     """The rule of every `Rejected("rule", …)` in the domain."""
     return {
         call.args[0].value
-        for path in (ROOT / "domain").glob("*.py")
+        for path in (ROOT / "domain").rglob("*.py")
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Rejected"
     }

@@ -4,10 +4,12 @@ from domain.currencies import EXPONENTS, written
 from domain.statuses import (
     FulfilmentStatus,
     LinePieces,
+    Money,
     PaymentStatus,
-    balance_minor,
+    ReturnStatus,
     fulfilment_status,
     payment_status,
+    return_status,
 )
 
 
@@ -35,14 +37,25 @@ from domain.statuses import (
 def test_payment_status_of_an_order_of_100(
     cancelled, authorised, captured, refunded, is_pending, status
 ):
-    assert status is payment_status(
-        total_minor=100,
-        cancelled_minor=cancelled,
-        authorised_minor=authorised,
-        captured_minor=captured,
-        refunded_minor=refunded,
-        is_pending=is_pending,
-    )
+    money = Money(100, cancelled, 0, authorised, captured, refunded)
+
+    assert payment_status(money, is_pending=is_pending, is_voided=False) is status
+
+
+@pytest.mark.parametrize(
+    ("money", "is_pending", "status"),
+    [
+        (Money(100), False, PaymentStatus.VOIDED),
+        (Money(100), True, PaymentStatus.PENDING),
+        (Money(100, authorised_minor=1), False, PaymentStatus.PARTIALLY_AUTHORISED),
+        (Money(100, captured_minor=100), False, PaymentStatus.CAPTURED),
+        (Money(100, captured_minor=100, charged_back_minor=1), False, "PARTIALLY_REFUNDED"),
+        (Money(100, captured_minor=100, charged_back_minor=100), False, PaymentStatus.REFUNDED),
+        (Money(100, returned_minor=40, captured_minor=60), False, PaymentStatus.CAPTURED),
+    ],
+)
+def test_payment_status_of_an_order_with_a_voided_payment(money, is_pending, status):
+    assert payment_status(money, is_pending=is_pending, is_voided=True) == status
 
 
 @pytest.mark.parametrize(
@@ -51,6 +64,9 @@ def test_payment_status_of_an_order_of_100(
         ([], FulfilmentStatus.NONE),
         ([(2, 0, 0, 0)], FulfilmentStatus.NONE),
         ([(2, 2, 0, 0)], FulfilmentStatus.NONE),
+        ([(2, 0, 0, 0, 1)], FulfilmentStatus.BACKORDERED),
+        ([(2, 2, 0, 0, 1)], FulfilmentStatus.NONE),
+        ([(2, 0, 1, 0, 1)], FulfilmentStatus.PARTIAL),
         ([(2, 0, 1, 0)], FulfilmentStatus.PARTIAL),
         ([(2, 0, 1, 1)], FulfilmentStatus.PARTIAL),
         ([(2, 0, 2, 2), (1, 0, 0, 0)], FulfilmentStatus.PARTIAL),
@@ -64,10 +80,33 @@ def test_fulfilment_status(lines, status):
     assert fulfilment_status(LinePieces(*line) for line in lines) is status
 
 
+@pytest.mark.parametrize(
+    ("delivered", "returned", "is_requested", "status"),
+    [
+        (0, 0, False, ReturnStatus.NONE),
+        (3, 0, True, ReturnStatus.REQUESTED),
+        (3, 1, True, ReturnStatus.PARTIAL),
+        (3, 1, False, ReturnStatus.PARTIAL),
+        (3, 3, False, ReturnStatus.RETURNED),
+    ],
+)
+def test_return_status(delivered, returned, is_requested, status):
+    found = return_status(delivered=delivered, returned=returned, is_requested=is_requested)
+
+    assert found is status
+
+
 def test_balance_is_what_is_still_owed():
-    assert 55 == balance_minor(  # noqa: SIM300 - the figure first, as in the sentence
-        total_minor=100, cancelled_minor=30, captured_minor=20, refunded_minor=5
+    money = Money(
+        100,
+        cancelled_minor=30,
+        returned_minor=10,
+        captured_minor=20,
+        refunded_minor=5,
+        charged_back_minor=1,
     )
+
+    assert money.balance_minor == 46
 
 
 @pytest.mark.parametrize(
