@@ -1,12 +1,12 @@
-"""Event bodies <-> Protobuf messages, one entry per event type.
+"""Event bodies <-> Protobuf messages.
 
-The two sides have the same field names, so most of a body is copied by name; `_NESTED` says how
-fields that are messages of their own become values of the domain.
+The two sides have the same field names, so a body is copied by name; `_NESTED` says how fields that
+are messages of their own become values of the domain.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from domain import events, values
 from domain.events import OrderEvent
@@ -66,16 +66,56 @@ def _address(message: Any) -> values.Address:
     )
 
 
-_NESTED: Mapping[tuple[str, str], Build] = {
-    ("OrderPlaced", "lines"): _lines,
-    ("OrderPlaced", "discounts"): _discounts,
-    ("OrderPlaced", "shipping"): _shipping,
-    ("OrderPlaced", "contact"): _contact,
-    ("OrderPlaced", "ship_to"): _address,
-    ("OrderPlaced", "bill_to"): _address,
-    ("LinesCancelled", "lines"): _quantities,
-    ("ShipmentCreated", "lines"): _quantities,
+def _repriced(message: Any) -> tuple[values.RepricedLine, ...]:
+    return tuple(
+        values.RepricedLine(line.line_id, line.unit_price_minor, _taxes(line.taxes))
+        for line in message
+    )
+
+
+def _received(message: Any) -> tuple[values.ReceivedLine, ...]:
+    return tuple(
+        values.ReceivedLine(line.line_id, line.quantity, line.condition, line.restock)
+        for line in message
+    )
+
+
+def _past(message: Any) -> tuple[values.ImportedLine, ...]:
+    return tuple(
+        values.ImportedLine(line.line_id, line.cancelled, line.delivered, line.returned)
+        for line in message
+    )
+
+
+def _payments(message: Any) -> tuple[values.ImportedPayment, ...]:
+    return tuple(
+        values.ImportedPayment(
+            payment.payment_id,
+            payment.psp_reference,
+            payment.method if payment.HasField("method") else None,
+            payment.authorised_minor,
+            payment.captured_minor,
+            payment.refunded_minor,
+        )
+        for payment in message
+    )
+
+
+_NESTED: Mapping[Any, Build] = {
+    tuple[values.PlacedLine, ...]: _lines,
+    tuple[values.LineQuantity, ...]: _quantities,
+    tuple[values.Discount, ...]: _discounts,
+    tuple[values.Tax, ...]: _taxes,
+    tuple[values.RepricedLine, ...]: _repriced,
+    tuple[values.ReceivedLine, ...]: _received,
+    tuple[values.ImportedLine, ...]: _past,
+    tuple[values.ImportedPayment, ...]: _payments,
+    values.Shipping | None: _shipping,
+    values.Address | None: _address,
+    values.Contact | None: _contact,
+    values.Contact: _contact,
 }
+"""How a field of this type is read; one of a plain type is copied as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +128,14 @@ class _Body:
 
 
 def _body(event: type[Any], message: type[Any]) -> _Body:
-    described = message.DESCRIPTOR.fields_by_name
+    described, hints = message.DESCRIPTOR.fields_by_name, get_type_hints(event)
     return _Body(
         event,
         message,
         tuple(
             (
                 field.name,
-                _NESTED.get((event.__name__, field.name)),
+                _NESTED.get(hints[field.name]),
                 described[field.name].has_presence,
             )
             for field in fields(event)
