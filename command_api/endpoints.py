@@ -18,7 +18,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from command_api import metrics
-from command_api.bodies import BATCH_ITEM, COMMANDS, BatchItem, Body, PlaceOrder, kebab
+from command_api.bodies import (
+    BATCH_ITEM,
+    BEGINNINGS,
+    COMMANDS,
+    BatchItem,
+    Beginning,
+    Body,
+    kebab,
+)
 from command_api.problems import Problem, invalid, problem_of, wrong_field
 from command_api.reading import KEY_MAX, Asked, asked, order_id_of, parse, read_body
 from command_api.submissions import submission
@@ -43,17 +51,24 @@ class Commands:
     def routes(self) -> list[Route]:
         """Return the routes, the busiest first."""
         return [
-            Route("/v1/orders", self._guarded(self.place_order), methods=["POST"]),
+            *(
+                Route(model.route, self._guarded(self._beginning(model)), methods=["POST"])
+                for model in BEGINNINGS
+            ),
             Route("/v1/commands", self._guarded(self.batch), methods=["POST"]),
             Route("/v1/orders/{order_id}/{command}", self._guarded(self.command), methods=["POST"]),
         ]
 
-    async def place_order(self, request: Request) -> Response:
-        """Answer POST /v1/orders."""
-        given = asked(request)
-        body = _validated(PlaceOrder, await self._body(request))
-        outcome = await self._submit(request, submission(body, None, given, self._settings.tenant))
-        return self._answer(request, outcome, _CREATED)
+    def _beginning(self, model: type[Beginning]) -> Endpoint:
+        """Make the endpoint of a command that begins an order."""
+
+        async def begin(request: Request) -> Response:
+            given = asked(request)
+            body = _validated(model, await self._body(request))
+            sent = submission(body, None, given, self._settings.tenant)
+            return self._answer(request, await self._submit(request, sent), _CREATED)
+
+        return begin
 
     async def command(self, request: Request) -> Response:
         """Answer POST /v1/orders/{order_id}/{command}."""
@@ -197,7 +212,7 @@ def _item_body(item: BatchItem) -> Body:
         body = model.model_validate_json(raw)
     except ValidationError as error:
         raise invalid(error, ("data",)) from error
-    if isinstance(body, PlaceOrder) and item.order_id is not None:
+    if isinstance(body, Beginning) and item.order_id is not None:
         if body.order_id not in {None, item.order_id}:
             raise wrong_field("data.order_id", "must be the same as order_id")
         return body.model_copy(update={"order_id": item.order_id})

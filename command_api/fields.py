@@ -13,6 +13,7 @@ _LINE_OF_TEXT = r"^[^\x00-\x1f\x7f]*$"
 _PARAGRAPHS = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 _RATE = r"^[0-9]{1,3}(\.[0-9]{1,6})?$"
 _COUNTRY = r"^[A-Z]{2}$"
+_UUID = r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
 _EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
 
 SAID = {
@@ -21,6 +22,7 @@ SAID = {
     _RATE: "must be a decimal number as text, for example 0.19",
     _COUNTRY: "must be two capital letters (ISO 3166-1 alpha-2)",
     _EMAIL: "must be an e-mail address",
+    _UUID: "must be a UUID",
 }
 """What a pattern means, for people."""
 
@@ -75,10 +77,11 @@ Email = Annotated[str, _text(3, 320, _EMAIL)]
 Currency = Annotated[str, AfterValidator(_known_currency), Field(examples=["EUR"])]
 OrderId = Annotated[
     str,
-    StringConstraints(to_lower=True, pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"),
+    StringConstraints(
+        to_lower=True, pattern=r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
+    ),
     Field(description="a UUID; version 7 is recommended"),
 ]
-SAID[r"^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"] = "must be a UUID"
 Quantity = Annotated[int, Field(ge=1, le=INT64_MAX)]
 Minor = Annotated[int, Field(ge=0, le=INT64_MAX, description="in minor units, for example cents")]
 Positive = Annotated[int, Field(ge=1, le=INT64_MAX, description="in minor units")]

@@ -6,7 +6,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from command_api.bodies import COMMANDS, BatchItem, Body
+from command_api.bodies import BEGINNINGS, COMMANDS, BatchItem, Body
+from command_api.examples import EVENT_OF, EXAMPLES
 from command_api.problems import CODES
 from command_api.schemas import REF, SCHEMAS
 from runtime.settings import CommandSettings
@@ -31,40 +32,6 @@ _OF_REQUESTS = (
 )
 _OF_COMMANDS = ("rejected", "command-too-large", "idempotency-key-reused", "log-unavailable")
 _RETRIED = ("overloaded", "log-unavailable")
-_EXAMPLES: dict[str, dict[str, Any]] = {
-    "place-order": {
-        "customer_id": "c-1",
-        "currency": "EUR",
-        "lines": [{"sku": "A-1", "quantity": 2, "unit_price_minor": 1299}],
-    },
-    "accept": {},
-    "reject": {"reason": "We do not deliver to this address."},
-    "request-authorisation": {"payment_id": "p-1", "amount_minor": 2598, "method": "card"},
-    "record-authorisation": {
-        "payment_id": "p-1",
-        "psp_reference": "psp-1001",
-        "amount_minor": 2598,
-        "expires_at": "2026-12-01T00:00:00Z",
-    },
-    "record-authorisation-failure": {
-        "payment_id": "p-1",
-        "psp_reference": "psp-1001",
-        "reason": "insufficient funds",
-    },
-    "request-capture": {"payment_id": "p-1", "capture_id": "k-1", "amount_minor": 2598},
-    "record-capture": {
-        "payment_id": "p-1",
-        "capture_id": "k-1",
-        "psp_reference": "psp-1002",
-        "amount_minor": 2598,
-    },
-    "create-shipment": {"shipment_id": "s-1", "lines": [{"line_id": "1", "quantity": 2}]},
-    "dispatch-shipment": {"shipment_id": "s-1", "tracking_number": "T-1"},
-    "record-delivery": {"shipment_id": "s-1", "delivered_at": "2026-11-25T10:00:00Z"},
-    "cancel-lines": {"lines": [{"line_id": "1", "quantity": 1}], "reason": "out of stock"},
-    "cancel": {"reason": "ordered by mistake"},
-    "add-note": {"note_id": "n-1", "text": "Please ring twice."},
-}
 
 
 def describe(app: FastAPI, settings: CommandSettings) -> None:
@@ -84,7 +51,7 @@ def _document(app: FastAPI, settings: CommandSettings) -> dict[str, Any]:
     _, schemas = models_json_schema(
         [(model, "validation") for model in models], ref_template=REF + "{model}"
     )
-    paths = {"/v1/orders": {"post": _create(COMMANDS["place-order"])}}
+    paths = {body.route: {"post": _create(body)} for body in BEGINNINGS}
     for name, body in COMMANDS.items():
         if not body.creates:
             paths[f"/v1/orders/{{order_id}}/{name}"] = {"post": _command(body)}
@@ -109,7 +76,7 @@ def _create(body: type[Body]) -> dict[str, Any]:
         **_operation(body),
         "parameters": [*_parameters(), _dry_run()],
         "responses": {
-            "201": _accepted(_placed(), "Location"),
+            "201": _accepted(_accepted_by(body, 1), "Location"),
             **_problems(*_OF_COMMANDS, "order-exists"),
         },
     }
@@ -127,7 +94,7 @@ def _command(body: type[Body]) -> dict[str, Any]:
         **_operation(body),
         "parameters": [order, *_parameters(), _parameter(*_VERSIONED), _dry_run()],
         "responses": {
-            "200": _accepted({**_placed(), "version": 2}),
+            "200": _accepted(_accepted_by(body, 2)),
             **_problems(*_OF_COMMANDS, "order-not-found", "version-mismatch"),
         },
     }
@@ -135,25 +102,25 @@ def _command(body: type[Body]) -> dict[str, Any]:
 
 def _operation(body: type[Body]) -> dict[str, Any]:
     return {
-        "operationId": body.name.replace("-", "_"),
+        "operationId": body.command_name.replace("-", "_"),
         "summary": (body.__doc__ or "").splitlines()[0],
         "tags": ["commands"],
         "requestBody": {
             "required": any(field.is_required() for field in body.model_fields.values()),
-            "content": _json(REF + body.__name__, _EXAMPLES[body.name]),
+            "content": _json(REF + body.__name__, EXAMPLES[body.command_name]),
         },
     }
 
 
 def _batch(settings: CommandSettings) -> dict[str, Any]:
-    item = {"command": "place-order", "data": _EXAMPLES["place-order"]}
+    item = {"command": "place-order", "data": EXAMPLES["place-order"]}
     array = {
         "type": "array",
         "minItems": 1,
         "maxItems": settings.batch_commands_max,
         "items": {"$ref": REF + "BatchItem"},
     }
-    result = {"status": 201, **_placed()}
+    result = {"status": 201, **_accepted_by(COMMANDS["place-order"], 1)}
     return {
         "operationId": "send_commands",
         "summary": "Send many commands at once; each has its own answer, in the same order.",
@@ -213,12 +180,12 @@ def _accepted(example: dict[str, Any], *more: str) -> dict[str, Any]:
     }
 
 
-def _placed() -> dict[str, Any]:
+def _accepted_by(body: type[Body], version: int) -> dict[str, Any]:
     return {
         "order_id": _ORDER,
-        "version": 1,
+        "version": version,
         "replayed": False,
-        "events": [{"event_id": _EVENT, "type": "OrderPlaced", "version": 1}],
+        "events": [{"event_id": _EVENT, "type": EVENT_OF[body.command_name], "version": version}],
         "position": "AQkUx2kDKg",
     }
 

@@ -13,6 +13,7 @@ from command_api.fields import (
     Rate,
 )
 from domain import values
+from domain.values import INT64_MAX
 
 
 class Part(BaseModel):
@@ -28,6 +29,11 @@ class Tax(Part):
     rate: Rate
     amount_minor: Minor
     included: bool = Field(description="true: already part of the unit price")
+
+
+def taxes(given: tuple[Tax, ...]) -> tuple[values.Tax, ...]:
+    """Return the domain's taxes."""
+    return tuple(values.Tax(t.code, t.rate, t.amount_minor, t.included) for t in given)
 
 
 class Line(Part):
@@ -48,7 +54,7 @@ class Line(Part):
             self.unit_price_minor,
             self.line_id,
             self.name,
-            tuple(values.Tax(t.code, t.rate, t.amount_minor, t.included) for t in self.taxes),
+            taxes(self.taxes),
         )
 
 
@@ -114,3 +120,81 @@ class Discount(Part):
     def value(self) -> values.Discount:
         """Return the domain's discount."""
         return values.Discount(self.discount_id, self.amount_minor, self.line_id)
+
+
+class RepricedLine(Part):
+    """A draft line's new price and all of its taxes."""
+
+    line_id: Id
+    unit_price_minor: Minor
+    taxes: tuple[Tax, ...] = Field((), max_length=20)
+
+    def value(self) -> values.RepricedLine:
+        """Return the domain's line."""
+        return values.RepricedLine(self.line_id, self.unit_price_minor, taxes(self.taxes))
+
+
+class NewQuantity(Part):
+    """How many pieces of a line there are to be; 0: none."""
+
+    line_id: Id
+    quantity: int = Field(ge=0, le=INT64_MAX)
+
+    def value(self) -> values.LineQuantity:
+        """Return the domain's pieces."""
+        return values.LineQuantity(self.line_id, self.quantity)
+
+
+class Changes(Part):
+    """What an amendment changes of an order."""
+
+    add_lines: tuple[Line, ...] = Field((), max_length=1_000)
+    quantities: tuple[NewQuantity, ...] = Field((), max_length=1_000)
+
+
+class ReceivedLine(Part):
+    """Pieces that came back, and in what condition."""
+
+    line_id: Id
+    quantity: Quantity
+    condition: Id
+    restock: bool = Field(description="true: they can be sold again")
+
+    def value(self) -> values.ReceivedLine:
+        """Return the domain's pieces."""
+        return values.ReceivedLine(self.line_id, self.quantity, self.condition, self.restock)
+
+
+class ImportedLine(Part):
+    """What had become of a line's pieces."""
+
+    line_id: Id
+    cancelled: int = Field(0, ge=0, le=INT64_MAX)
+    delivered: int = Field(0, ge=0, le=INT64_MAX)
+    returned: int = Field(0, ge=0, le=INT64_MAX)
+
+    def value(self) -> values.ImportedLine:
+        """Return the domain's pieces."""
+        return values.ImportedLine(self.line_id, self.cancelled, self.delivered, self.returned)
+
+
+class ImportedPayment(Part):
+    """What had become of a payment; `authorised_minor` is all that was ever set aside."""
+
+    payment_id: Id
+    psp_reference: Id
+    method: Id | None = None
+    authorised_minor: Minor
+    captured_minor: Minor = 0
+    refunded_minor: Minor = 0
+
+    def value(self) -> values.ImportedPayment:
+        """Return the domain's payment."""
+        return values.ImportedPayment(
+            self.payment_id,
+            self.psp_reference,
+            self.method,
+            self.authorised_minor,
+            self.captured_minor,
+            self.refunded_minor,
+        )

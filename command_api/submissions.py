@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from command_api.bodies import Body, PlaceOrder
+from command_api.bodies import Beginning, Body
 from command_api.reading import Asked
 from eventlog.log import LogIdentity
 from eventlog.submission import Outcome, Submission
@@ -18,17 +18,17 @@ _ORDER_IDS = uuid.UUID("d2b1f0a4-58a9-5d8f-8a6e-6f6472646c67")
 def submission(body: Body, order_id: str | None, asked: Asked, tenant: str) -> Submission:
     """Put together what the owner of the order needs.
 
-    An order that is to be placed has the id that its body says, or one that follows from tenant
+    An order that is to begin has the id that its body says, or one that follows from tenant
     and idempotency key, so that a repeat finds its order.
     """
     given = order_id
-    if isinstance(body, PlaceOrder):
+    if isinstance(body, Beginning):
         given = body.order_id
         order_id = given or str(uuid.uuid5(_ORDER_IDS, f"{tenant}/{asked.idempotency_key}"))
     return Submission(
         order_id=order_id or "",
         command=body.command(),
-        command_name=body.name,
+        command_name=body.command_name,
         command_id=asked.idempotency_key,
         fingerprint=fingerprint(body, given),
         expected_version=asked.expected_version,
@@ -49,7 +49,7 @@ def fingerprint(body: Body, order_id: str | None) -> bytes:
     that is sent again after the upgrade is still the same request.
     """
     data = body.model_dump(mode="json", exclude_defaults=True, exclude={"order_id"})
-    what = {"command": body.name, "order_id": order_id, "data": data}
+    what = {"command": body.command_name, "order_id": order_id, "data": data}
     return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).digest()
 
 
@@ -60,14 +60,16 @@ class Answers:
         self._log_id = log_id(identity.cluster_id, identity.topic_id)
 
     def result(self, outcome: Outcome) -> dict[str, Any]:
-        """Return the body of a command that was accepted."""
+        """Return the body of a command that was accepted; a dry run shows its events' data."""
+        facts = outcome.facts
         return {
             "order_id": outcome.order_id,
             "version": outcome.version,
             "replayed": outcome.replayed,
             "events": [
                 {"event_id": event.event_id, "type": event.type, "version": event.version}
-                for event in outcome.events
+                | ({"data": facts[place]} if facts else {})
+                for place, event in enumerate(outcome.events)
             ],
             "position": Position(self._log_id, {outcome.partition: outcome.next_offset}).encode(),
         }

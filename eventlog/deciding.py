@@ -108,7 +108,7 @@ class Deciding(Generic[State]):
             raise CommandTooLarge(f"the command's events take {size} bytes of {self.bytes_max}")
         answer = self._outcome(submission, version, tuple(refs), replayed=False)
         if submission.is_dry_run:
-            return Decision(answer)
+            return Decision(replace(answer, facts=tuple(events)))
         answered = Answered(submission.fingerprint, stream.version + 1, version)
         after = Stream(
             state,

@@ -45,6 +45,7 @@ class Outcome:
     """A command that was accepted; `events` is empty when it was already so.
 
     A reader whose checkpoint of `partition` is at or past `next_offset` contains the events.
+    `facts` is what a dry run would append; empty otherwise.
     """
 
     order_id: str
@@ -53,6 +54,7 @@ class Outcome:
     events: tuple[EventRef, ...]
     partition: int
     next_offset: int
+    facts: tuple[object, ...] = ()
 
 
 class VersionMismatch(Refused):
