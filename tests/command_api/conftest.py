@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from command_api.app import create_app
+from command_api.bodies import Beginning, Body
 from command_api.problems import CODES
 from domain.decide import DECIDER
 from domain.events import Recorded
@@ -369,6 +370,16 @@ def order_id() -> str:
 def lives() -> dict[str, Life]:
     """One life for every command."""
     return LIVES
+
+
+@pytest.fixture(scope="session")
+def path_of() -> Callable[[type[Body], str], str]:
+    """Answer `path_of(model, order_id)`: where a command is sent to."""
+    return lambda model, order_id: (
+        model.route
+        if issubclass(model, Beginning)
+        else f"/v1/orders/{order_id}/{model.command_name}"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -94,9 +94,9 @@ async def test_the_line_of_the_fault_is_that_of_the_whole_file(api):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_a_key_twice_is_refused_by_every_command(api, lives, name):
+async def test_a_key_twice_is_refused_by_every_command(api, lives, name, path_of):
     order_id, version = await api.live(lives[name])
-    path = "/v1/orders" if COMMANDS[name].creates else f"/v1/orders/{order_id}/{name}"
+    path = path_of(COMMANDS[name], order_id)
     body = json.dumps(lives[name].data)
 
     problem = await api.problem(path, f'{{"x": 1, "x": 1, {body[1:]}'.encode())

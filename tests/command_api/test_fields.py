@@ -189,10 +189,12 @@ async def test_an_unknown_field_is_refused_without_its_name(api, path):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_every_command_refuses_fields_that_it_does_not_have(api, lives, order_id, name):
-    path = "/v1/orders" if COMMANDS[name].creates else f"/v1/orders/{order_id}/{name}"
+async def test_every_command_refuses_fields_that_it_does_not_have(
+    api, lives, order_id, name, path_of
+):
+    path = path_of(COMMANDS[name], order_id)
 
-    problem = await api.problem(path, {**lives[name].data, "status": "PAID"})
+    problem = await api.problem(path, {**lives[name].data, "paid": True})
 
     assert [entry["field"] for entry in problem["errors"]] == ["(unknown field)"]
 
@@ -206,8 +208,8 @@ async def test_every_command_refuses_fields_that_it_does_not_have(api, lives, or
         if info.is_required()
     ],
 )
-async def test_every_required_field_is_missed(api, lives, order_id, name, field):
-    path = "/v1/orders" if COMMANDS[name].creates else f"/v1/orders/{order_id}/{name}"
+async def test_every_required_field_is_missed(api, lives, order_id, name, field, path_of):
+    path = path_of(COMMANDS[name], order_id)
     data = {key: value for key, value in lives[name].data.items() if key != field}
 
     problem = await api.problem(path, data)

@@ -9,7 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from command_api.app import create_app
-from command_api.bodies import BATCH_ITEM, COMMANDS
+from command_api.bodies import BATCH_ITEM, COMMANDS, Beginning
 from command_api.problems import CODES
 from eventlog.ownership import Partitions
 from runtime.settings import CommandSettings
@@ -32,7 +32,8 @@ OPERATIONS = {
     for method, operation in operations.items()
 }
 COMMAND_PATHS = {
-    name: "/v1/orders" if body.creates else ORDER_PATH + name for name, body in COMMANDS.items()
+    name: body.route if issubclass(body, Beginning) else ORDER_PATH + name
+    for name, body in COMMANDS.items()
 }
 
 
@@ -98,22 +99,14 @@ def test_a_body_is_required_where_a_field_is(name):
     assert operation["requestBody"]["required"] is is_needed
 
 
-async def test_the_examples_are_the_life_of_an_order(api):
-    """Sent one after the other, all of them are taken: nobody copies an example that fails."""
-    content = {
-        name: OPERATIONS["POST", path]["requestBody"]["content"]["application/json"]["example"]
-        for name, path in COMMAND_PATHS.items()
-    }
-    placed = await api.post("/v1/orders", content.pop("place-order"))
-    order_id = placed.json()["order_id"]
-    ends = {name: content.pop(name) for name in ("reject", "cancel", "cancel-lines")}
-    for name, example in content.items():
-        answer = await api.post(f"/v1/orders/{order_id}/{name}", example)
-        assert answer.status_code == 200, (name, answer.text)
-    for name, example in ends.items():
-        placed = await api.post("/v1/orders", _example("place-order"))
-        answer = await api.post(f"/v1/orders/{placed.json()['order_id']}/{name}", example)
-        assert answer.status_code == 200, (name, answer.text)
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_the_example_of_a_command_is_taken(api, lives, name, path_of):
+    """At its time in the life of an order: nobody copies an example that fails."""
+    order_id, _ = await api.live(lives[name])
+
+    answer = await api.post(path_of(COMMANDS[name], order_id), _example(name))
+
+    assert answer.status_code == (201 if COMMANDS[name].creates else 200), answer.text
 
 
 def _example(name: str) -> dict:

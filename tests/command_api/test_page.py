@@ -20,7 +20,20 @@ ROWS = {
     for cells in (re.split(r"(?<!\\)\|", line) for line in PAGE.splitlines())
     if len(cells) > 3
 }
-PARTS = ("Line", "LineQuantity", "Tax", "Address", "Contact", "Shipping", "Discount")
+PARTS = (
+    "Line",
+    "LineQuantity",
+    "Tax",
+    "Address",
+    "Contact",
+    "Shipping",
+    "Discount",
+    "RepricedLine",
+    "Changes",
+    "ReceivedLine",
+    "ImportedLine",
+    "ImportedPayment",
+)
 
 
 @pytest.mark.parametrize("code", CODES)

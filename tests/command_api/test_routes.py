@@ -13,7 +13,7 @@ ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
         "/v2/orders",
         "/v1/orders/",
         "/v1/commands/",
-        "/v1/drafts",
+        "/v1/drafts/",
         f"/v1/orders/{ORDER}",
         f"/v1/orders/{ORDER}/",
         f"/v1/orders/{ORDER}/accept/",
