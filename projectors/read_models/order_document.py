@@ -76,6 +76,7 @@ def _blank(order_id: str, at: str) -> Document:
         "customer_id": "",
         "currency": "",
         "lifecycle": Lifecycle.DRAFT.value,
+        "is_placed": False,
         "on_hold": False,
         "payment_status": PaymentStatus.NONE.value,
         "fulfilment_status": FulfilmentStatus.NONE.value,
@@ -169,6 +170,7 @@ def _whole(event: OrderPlaced | OrderImported) -> Document:
     return {
         "customer_id": event.customer_id,
         "currency": event.currency,
+        "is_placed": True,
         "subtotal_minor": event.subtotal_minor,
         "discount_minor": event.discount_minor,
         "tax_minor": event.tax_minor,
@@ -245,10 +247,10 @@ def _answered(order: Document, amendment_id: str, status: str) -> Document:
 
 
 def _derived(order: Document) -> Document:
-    """Name the statuses and sum the money up, from what is known now."""
+    """Name the statuses and sum the money up, from what is known now; for a draft nobody owes."""
     lines, paid = order["lines"], order["payments"]
     money = Money(
-        order["total_minor"],
+        order["total_minor"] if order["is_placed"] else 0,
         order["cancelled_minor"],
         order["returned_minor"],
         sum(payment["authorised_minor"] for payment in paid),

@@ -114,7 +114,8 @@ def _priced(order: Document) -> Document:
         **sums,
         "discount_minor": sums["discount_minor"] + off_all,
         "shipping_minor": shipping_minor,
-        "total_minor": sum(line["total_minor"] for line in lines) - off_all + shipping_minor,
+        "total_minor": max(0, sum(line["total_minor"] for line in lines) - off_all)
+        + shipping_minor,
     }
 
 

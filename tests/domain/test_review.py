@@ -1,29 +1,15 @@
-from typing import get_args
-
 import pytest
 
 from domain.commands import (
     Accept,
     AddNote,
-    Cancel,
-    CancelLines,
-    CreateShipment,
-    DispatchShipment,
-    OrderCommand,
     PlaceOrder,
-    RecordAuthorisation,
-    RecordAuthorisationFailure,
-    RecordCapture,
-    RecordDelivery,
     Reject,
-    RequestAuthorisation,
-    RequestCapture,
 )
 from domain.decide import DECIDER, decide
-from domain.errors import NoSuchOrder
 from domain.events import NoteAdded, OrderAccepted, OrderCancelled, OrderRejected
 from domain.order import Order, evolve
-from domain.values import Line, LineQuantity
+from domain.values import Line
 
 [PLACED] = decide(Order(), PlaceOrder("c-1", "EUR", (Line("A-1", 2, 1299),)))
 ACCEPTED = OrderAccepted()
@@ -54,35 +40,6 @@ NOTE = NoteAdded("n-1", "Ring twice.")
 )
 def test_review(when, history, command, answer):
     assert when(history, command) == answer
-
-
-NEEDS_AN_ORDER = [
-    Accept(),
-    Reject("no"),
-    RequestAuthorisation("p-1", 100),
-    RecordAuthorisation("p-1", "r-1", 100),
-    RecordAuthorisationFailure("p-1", "r-1", "declined"),
-    RequestCapture("p-1", "c-1", 100),
-    RecordCapture("p-1", "c-1", "r-1", 100),
-    CreateShipment("s-1", (LineQuantity("1", 1),)),
-    DispatchShipment("s-1"),
-    RecordDelivery("s-1"),
-    CancelLines((LineQuantity("1", 1),)),
-    Cancel(),
-    AddNote("n-1", "Ring twice."),
-]
-
-
-@pytest.mark.parametrize("command", NEEDS_AN_ORDER, ids=lambda command: type(command).__name__)
-def test_only_placing_works_without_an_order(command):
-    with pytest.raises(NoSuchOrder):
-        decide(Order(), command)
-
-
-def test_the_list_above_names_every_command():
-    named = {PlaceOrder, *(type(command) for command in NEEDS_AN_ORDER)}
-
-    assert named == set(get_args(OrderCommand))
 
 
 def test_the_decider_is_these_functions():

@@ -7,8 +7,12 @@ from domain.values import (
     Address,
     Contact,
     Discount,
+    ImportedLine,
+    ImportedPayment,
     LineQuantity,
     PlacedLine,
+    ReceivedLine,
+    RepricedLine,
     Shipping,
     Tax,
 )
@@ -50,8 +54,10 @@ def authorised(amount_minor: int, payment_id: str = "p-1", reference: str = "r-1
     return events.PaymentAuthorised(payment_id, reference, amount_minor, None)
 
 
-def captured(amount_minor: int, currency: str = "EUR", customer_id: str = "c-1") -> OrderEvent:
-    return events.PaymentCaptured("p-1", "k-1", "r-2", amount_minor, currency, customer_id)
+def captured(
+    amount_minor: int, currency: str = "EUR", customer_id: str = "c-1", reference: str = "r-2"
+) -> OrderEvent:
+    return events.PaymentCaptured("p-1", "k-1", reference, amount_minor, currency, customer_id)
 
 
 def pieces(**quantities: int) -> tuple[LineQuantity, ...]:
@@ -71,6 +77,50 @@ def cancelled(amount_minor: int = 4_470) -> OrderEvent:
     return events.OrderCancelled("changed my mind", amount_minor, "EUR", "c-1")
 
 
+HELD = events.OrderHeld("h-1", "fraud", "two cards")
+VOIDED = events.PaymentVoided("p-1", 4_470)
+REFUND_REQUESTED = events.RefundRequested("f-1", "p-1", 1_000, "broken")
+RETURN_REQUESTED = events.ReturnRequested("e-1", pieces(_1=2), "too small")
+RECEIVED = events.ReturnItemsReceived(
+    "e-1", (ReceivedLine("1", 2, "as new", restock=True),), 1_933, "EUR", "c-1"
+)
+DRAFTED = events.OrderDrafted("c-1", "EUR")
+LINE_ADDED = events.LineAdded("1", "A-1", "Cup", 3, 1_000, (DEPOSIT,))
+FEWER = PlacedLine("1", "A-1", "Cup", 2, 1_000, (), 66, 0, 1_934)
+MORE = PlacedLine("3", "C-3", "", 1, 200, (), 0, 0, 200)
+PROPOSED = events.AmendmentProposed("a-1", (FEWER, MORE), -766, "called")
+APPLIED = events.AmendmentApplied("a-1", (FEWER, MORE), -766, "EUR", "c-1")
+IMPORTED = events.OrderImported(
+    "old shop",
+    "ACCEPTED",
+    "c-1",
+    "EUR",
+    PLACED.lines,
+    (ImportedLine("1", 0, 3, 1),),
+    (ImportedPayment("p-1", "r-1", "card", 4_470, 4_470, 966),),
+    PLACED.discounts,
+    PLACED.shipping,
+    PLACED.contact,
+    PLACED.ship_to,
+    None,
+    4_000,
+    100,
+    543,
+    490,
+    4_470,
+    0,
+    966,
+)
+
+
+def refunded(amount_minor: int, reference: str = "r-4") -> OrderEvent:
+    return events.RefundCompleted("f-1", "p-1", reference, amount_minor, "EUR", "c-1")
+
+
+def charged_back(amount_minor: int) -> OrderEvent:
+    return events.ChargebackRecorded("p-1", "r-5", amount_minor, "EUR", "c-1")
+
+
 ONE_OF_EACH = (
     PLACED,
     ACCEPTED,
@@ -86,6 +136,44 @@ ONE_OF_EACH = (
     shipment(_1=3),
     DISPATCHED,
     DELIVERED,
+    events.OrderExpired(),
+    HELD,
+    events.OrderHoldReleased("h-1"),
+    events.OrderCompleted(),
+    events.OrderArchived(),
+    events.ContactCorrected(Contact("Zoe", "zoe@example.org", "")),
+    events.CustomerDataErased(),
+    IMPORTED,
+    VOIDED,
+    events.PaymentAuthorisationExpired("p-1", 4_470),
+    events.CaptureFailed("p-1", "k-1", "r-3", "expired card"),
+    REFUND_REQUESTED,
+    refunded(1_000),
+    events.RefundFailed("f-1", "p-1", "r-6", "account closed"),
+    charged_back(500),
+    events.LinesAllocated(pieces(_1=1)),
+    events.LinesBackordered(pieces(_1=2)),
+    events.ShipmentTrackingUpdated("s-1", "T-2", "in transit"),
+    events.ShipmentDeliveryFailed("s-1", "nobody at home"),
+    events.ShipmentCancelled("s-1"),
+    RETURN_REQUESTED,
+    events.ReturnApproved("e-1"),
+    events.ReturnRejected("e-1", "worn"),
+    RECEIVED,
+    events.ReturnClosed("e-1"),
+    DRAFTED,
+    LINE_ADDED,
+    events.LineQuantityChanged("1", 2),
+    events.LineRemoved("1"),
+    events.AddressesSet(None, None, Contact("Zoë", "", "")),
+    events.ShippingSelected("standard", 490),
+    events.DiscountApplied("SPRING", 100, None),
+    events.DiscountRemoved("SPRING"),
+    events.OrderRepriced((RepricedLine("1", 900, (VAT,)),)),
+    PROPOSED,
+    APPLIED,
+    events.AmendmentDeclined("a-1"),
+    events.AmendmentWithdrawn("a-1"),
 )
 
 

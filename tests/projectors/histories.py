@@ -8,7 +8,19 @@ from functools import partial
 from domain import commands
 from domain.decide import DECIDER
 from domain.errors import Refused
-from domain.values import Actor, Address, Contact, Discount, Line, LineQuantity, Shipping, Tax
+from domain.values import (
+    Actor,
+    Address,
+    Contact,
+    Discount,
+    ImportedLine,
+    ImportedPayment,
+    Line,
+    LineQuantity,
+    ReceivedLine,
+    Shipping,
+    Tax,
+)
 from eventlog import codec
 from eventlog.log import Batch, Record, StoredRecord
 from eventlog.partitioner import partition_of
@@ -63,7 +75,60 @@ def some(rng: random.Random) -> commands.OrderCommand:
         partial(commands.Cancel, "too late") if rng.random() < 0.2 else commands.Accept,
         partial(commands.AddNote, f"n-{rng.randrange(3)}", "a\x00\nb"),
     ]
-    return rng.choice(choices)()
+    return rng.choice([*choices, *_rarer(rng, payment, reference, shipment, pieces)])()
+
+
+def _rarer(rng: random.Random, payment: str, reference: str, shipment: str, pieces: tuple) -> list:
+    """What happens to some orders: holds, refunds, returns, amendments, stock, ends."""
+    some_id, line = f"x-{rng.randrange(3)}", Line("C", rng.randint(1, 2), 250)
+    received = tuple(ReceivedLine(one.line_id, one.quantity, "new", restock=True) for one in pieces)
+    ends = [commands.Complete, commands.Archive, commands.Expire, commands.EraseCustomerData]
+    return [
+        partial(commands.Hold, some_id, "fraud"),
+        partial(commands.ReleaseHold, some_id),
+        partial(commands.ProposeAmendment, some_id, (line,), pieces, "called"),
+        partial(commands.ApproveAmendment, some_id),
+        partial(commands.WithdrawAmendment, some_id),
+        partial(commands.VoidAuthorisation, payment),
+        partial(commands.RecordCaptureFailure, payment, "k-1", reference, "no"),
+        partial(commands.RequestRefund, some_id, payment, rng.choice([50, 400])),
+        partial(commands.RecordRefund, some_id, reference, rng.choice([50, 400])),
+        partial(commands.RecordRefundFailure, some_id, reference, "no"),
+        partial(commands.RecordChargeback, payment, reference, 70),
+        partial(commands.RecordAllocation, pieces),
+        partial(commands.RecordBackorder, pieces),
+        partial(commands.UpdateTracking, shipment, "T-2", "moving"),
+        partial(commands.RecordDeliveryFailure, shipment, "nobody"),
+        partial(commands.CancelShipment, shipment),
+        partial(commands.RequestReturn, some_id, pieces),
+        partial(commands.ApproveReturn, some_id),
+        partial(commands.ReceiveReturnItems, some_id, received),
+        partial(commands.CloseReturn, some_id),
+        partial(commands.CorrectContact, Contact("Zoe", "", "")),
+        partial(commands.AddLine, "C", 1, 300),
+        partial(commands.ApplyDiscount, some_id, 10),
+        partial(commands.SelectShipping, "express", 990),
+        commands.Place,
+        rng.choice(ends) if rng.random() < 0.2 else commands.Accept,
+    ]
+
+
+def imported(rng: random.Random) -> commands.ImportOrder:
+    return commands.ImportOrder(
+        "old shop",
+        "ACCEPTED",
+        f"c-{rng.randrange(4)}",
+        "EUR",
+        (Line("A", 3, 333, "1"), Line("B", 1, 500, "2")),
+        (ImportedLine("1", rng.randrange(2), 2, rng.randrange(3)),),
+        (ImportedPayment("p-0", "r-0", None, 1_499, 999, rng.choice([0, 100])),),
+    )
+
+
+def begin(rng: random.Random) -> commands.OrderCommand:
+    """Most orders are placed in one call; some are drafts, some have a past elsewhere."""
+    draft = commands.CreateDraft(f"c-{rng.randrange(4)}", "EUR")
+    return rng.choice([place, place, place, imported, lambda _: draft])(rng)
 
 
 class Histories:
@@ -96,7 +161,7 @@ class Histories:
     def _command(self, orders_max: int) -> tuple[int, list[Record]]:
         rng = self.rng
         if (len(self._orders) < orders_max and rng.random() < 0.3) or not self._orders:
-            order_id, command = str(uuid.UUID(int=rng.getrandbits(128), version=4)), place(rng)
+            order_id, command = str(uuid.UUID(int=rng.getrandbits(128), version=4)), begin(rng)
         else:
             order_id, command = rng.choice(list(self._orders)), some(rng)
         state, version, value = self._orders.get(order_id, (DECIDER.initial, 0, None))

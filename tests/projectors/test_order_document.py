@@ -17,12 +17,16 @@ from .given import (
     FAILED,
     ORDER,
     PLACED,
+    RECEIVED,
     REQUESTED,
+    VOIDED,
     authorised,
     cancelled,
     captured,
+    charged_back,
     history,
     lines_cancelled,
+    refunded,
     shipment,
 )
 
@@ -40,6 +44,7 @@ def test_what_was_placed_is_there_as_it_was_placed():
         "customer_id": "c-1",
         "currency": "EUR",
         "lifecycle": "PLACED",
+        "is_placed": True,
         "on_hold": False,
         "payment_status": "NONE",
         "fulfilment_status": "NONE",
@@ -54,6 +59,9 @@ def test_what_was_placed_is_there_as_it_was_placed():
                 "shipped": 0,
                 "delivered": 0,
                 "returned": 0,
+                "allocated": 0,
+                "backordered": 0,
+                "delivered_before": 0,
                 "unit_price_minor": 1_000,
                 "discount_minor": 100,
                 "tax_minor": 463,
@@ -69,6 +77,9 @@ def test_what_was_placed_is_there_as_it_was_placed():
                 "shipped": 0,
                 "delivered": 0,
                 "returned": 0,
+                "allocated": 0,
+                "backordered": 0,
+                "delivered_before": 0,
                 "unit_price_minor": 500,
                 "discount_minor": 0,
                 "tax_minor": 80,
@@ -84,13 +95,17 @@ def test_what_was_placed_is_there_as_it_was_placed():
         "shipping_minor": 490,
         "total_minor": 4_470,
         "cancelled_minor": 0,
+        "returned_minor": 0,
         "authorised_minor": 0,
         "captured_minor": 0,
         "refunded_minor": 0,
+        "charged_back_minor": 0,
         "balance_minor": 4_470,
         "placed_at": "2026-11-23T09:00:00Z",
         "updated_at": "2026-11-23T09:00:00.500000Z",
         "end_reason": None,
+        "replaces_order_id": None,
+        "imported_from": None,
         "contact": {"name": "Zoë", "email": "z@example.org", "phone": ""},
         "ship_to": {
             "name": "Zoë",
@@ -104,8 +119,11 @@ def test_what_was_placed_is_there_as_it_was_placed():
         "shipping": {"method": "standard", "price_minor": 490},
         "discounts": [{"discount_id": "SPRING", "amount_minor": 100, "line_id": "1"}],
         "payments": [],
+        "refunds": [],
         "shipments": [],
         "returns": [],
+        "holds": [],
+        "amendments": [],
         "notes": [],
     }
 
@@ -138,9 +156,17 @@ def test_lifecycle(facts, lifecycle, end_reason):
         ([authorised(4_470), CAPTURE_REQUESTED], "AUTHORISED", 4_470, 0, 0, 4_470),
         ([authorised(4_470), captured(4_000)], "PARTIALLY_CAPTURED", 4_470, 4_000, 0, 470),
         ([authorised(4_470), captured(4_470)], "CAPTURED", 4_470, 4_470, 0, 0),
-        ([captured(4_000), captured(470)], "CAPTURED", 0, 4_470, 0, 0),
+        ([captured(4_000), captured(470, reference="r-9")], "CAPTURED", 0, 4_470, 0, 0),
         ([captured(5_000)], "OVERCHARGED", 0, 5_000, 0, -530),
         ([captured(3_390), lines_cancelled(1_080, _2=2)], "CAPTURED", 0, 3_390, 1_080, 0),
+        ([captured(4_470), captured(4_470)], "CAPTURED", 0, 4_470, 0, 0),
+        ([authorised(4_470), authorised(4_470)], "AUTHORISED", 4_470, 0, 0, 4_470),
+        ([authorised(4_470), VOIDED], "VOIDED", 0, 0, 0, 4_470),
+        ([captured(4_470), refunded(1_000)], "PARTIALLY_REFUNDED", 0, 4_470, 0, 1_000),
+        ([captured(4_470), refunded(9), refunded(9)], "PARTIALLY_REFUNDED", 0, 4_470, 0, 9),
+        ([captured(4_470), refunded(4_470)], "REFUNDED", 0, 4_470, 0, 4_470),
+        ([captured(4_470), charged_back(500)], "PARTIALLY_REFUNDED", 0, 4_470, 0, 500),
+        ([captured(4_470), RECEIVED, refunded(1_933)], "PARTIALLY_REFUNDED", 0, 4_470, 0, 0),
         ([cancelled()], "NONE", 0, 0, 4_470, 0),
         ([captured(4_470), cancelled()], "CAPTURED", 0, 4_470, 4_470, -4_470),
         ([lines_cancelled(967, _1=1), cancelled(3_503)], "NONE", 0, 0, 4_470, 0),
@@ -203,6 +229,8 @@ def test_a_payment_tells_its_own_story():
             "authorised_minor": 4_470,
             "capture_requested_minor": 4_470,
             "captured_minor": 4_000,
+            "refunded_minor": 0,
+            "charged_back_minor": 0,
             "authorisations": [{"psp_reference": "r-1", "amount_minor": 4_470, "expires_at": None}],
             "failures": [{"psp_reference": "r-0", "reason": "no funds"}],
             "captures": [
@@ -211,8 +239,11 @@ def test_a_payment_tells_its_own_story():
                     "requested_minor": 4_470,
                     "captured_minor": 4_000,
                     "psp_references": ["r-2"],
+                    "failure": None,
                 }
             ],
+            "released": [],
+            "chargebacks": [],
         }
     ]
 
@@ -223,11 +254,13 @@ def test_a_shipment_tells_when_it_left_and_arrived():
             "shipment_id": "s-1",
             "carrier": "DHL",
             "tracking_number": "T-1",
+            "tracking_status": None,
             "status": "DELIVERED",
             "lines": [{"line_id": "1", "quantity": 3}],
             "created_at": "2026-11-23T10:00:00Z",
             "dispatched_at": "2026-11-23T11:00:00Z",
             "delivered_at": "2026-11-23T12:00:00Z",
+            "failure": None,
         }
     ]
 
@@ -271,6 +304,7 @@ def test_the_columns_are_those_of_the_document():
     columns = dict(zip((c.name for c in projection.table(None).columns), row, strict=True))
     assert columns.pop("document") == "its text"
     assert columns.pop("partition") == 3
+    assert columns.pop("has_open_return") is False
     assert columns.pop("placed_at").isoformat() == "2026-11-23T09:00:00+00:00"
     assert columns.pop("updated_at").isoformat() == "2026-11-23T11:00:00.500000+00:00"
     assert columns == {name: order[name] for name in columns}
