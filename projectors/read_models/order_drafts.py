@@ -109,13 +109,13 @@ def _priced(order: Document) -> Document:
     off_all = sum(known["amount_minor"] for known in discounts if known["line_id"] is None)
     sums = parts.sums(lines)
     shipping_minor = order["shipping"]["price_minor"] if order["shipping"] else 0
+    goods_minor = max(0, sum(line["total_minor"] for line in lines) - off_all)
     return {
         "lines": lines,
         **sums,
         "discount_minor": sums["discount_minor"] + off_all,
         "shipping_minor": shipping_minor,
-        "total_minor": max(0, sum(line["total_minor"] for line in lines) - off_all)
-        + shipping_minor,
+        "total_minor": goods_minor + shipping_minor,
     }
 
 
