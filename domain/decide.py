@@ -67,9 +67,7 @@ from domain.events import OrderEvent
 from domain.order import Order, evolve
 from domain.rules import (
     amendments,
-    authorisations,
     cancellation,
-    captures,
     completion,
     customer_data,
     drafts,
@@ -77,12 +75,10 @@ from domain.rules import (
     imports,
     notes,
     placement,
-    refunds,
-    returns,
     review,
-    shipping,
-    stock,
 )
+from domain.rules.goods import returns, shipping, stock
+from domain.rules.money import authorisations, captures, refunds
 
 Events = list[OrderEvent]
 

@@ -7,9 +7,9 @@ from domain.errors import Rejected
 from domain.events import LinesCancelled, OrderCancelled, OrderEvent
 from domain.order import Order
 from domain.order.lifecycle import worth_of
-from domain.rules.pieces import require_free
+from domain.rules.goods.pieces import require_free
+from domain.rules.goods.shipping import LEFT
 from domain.rules.review import require_open
-from domain.rules.shipping import LEFT
 from domain.statuses import Lifecycle
 
 

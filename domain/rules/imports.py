@@ -9,8 +9,8 @@ from domain.events import OrderEvent, OrderImported, OrderPlaced
 from domain.order import Order, OrderLine
 from domain.order.lifecycle import with_past
 from domain.pricing import require_int64
+from domain.rules.money.psp import require_recordable
 from domain.rules.placement import priced
-from domain.rules.psp import require_recordable
 from domain.statuses import Lifecycle
 from domain.values import ImportedLine, ImportedPayment
 

@@ -17,7 +17,7 @@ from domain.events import (
     PaymentVoided,
 )
 from domain.order import Order, Payment, PspFact
-from domain.rules.psp import is_recorded, require_positive, require_recordable
+from domain.rules.money.psp import is_recorded, require_positive, require_recordable
 from domain.rules.review import require_open
 
 

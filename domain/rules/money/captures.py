@@ -5,7 +5,7 @@ from domain.currencies import written
 from domain.errors import Rejected
 from domain.events import CaptureFailed, CaptureRequested, OrderEvent, PaymentCaptured
 from domain.order import Capture, Order, Payment, PspFact
-from domain.rules.psp import is_recorded, require_positive, require_recordable
+from domain.rules.money.psp import is_recorded, require_positive, require_recordable
 from domain.rules.review import require_open
 
 

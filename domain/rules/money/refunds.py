@@ -16,7 +16,7 @@ from domain.events import (
     RefundRequested,
 )
 from domain.order import Order, PspFact, Refund
-from domain.rules.psp import (
+from domain.rules.money.psp import (
     is_recorded,
     require_positive,
     require_recordable,

@@ -18,7 +18,7 @@ from domain.events import (
 )
 from domain.order import Order, Return, ReturnStage, pieces_of
 from domain.order.lifecycle import worth_of
-from domain.rules.pieces import require_named, require_within
+from domain.rules.goods.pieces import require_named, require_within
 from domain.rules.review import require_open
 from domain.values import LineQuantity
 

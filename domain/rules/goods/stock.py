@@ -6,7 +6,7 @@ Neither command has an id of its own: a retry is known by its command id alone.
 from domain.commands import RecordAllocation, RecordBackorder
 from domain.events import LinesAllocated, LinesBackordered, OrderEvent
 from domain.order import Order
-from domain.rules.pieces import require_named, require_within
+from domain.rules.goods.pieces import require_named, require_within
 from domain.rules.review import require_open
 
 

@@ -19,7 +19,7 @@ from domain.events import (
     ShipmentTrackingUpdated,
 )
 from domain.order import Order, Shipment, ShipmentStage, pieces_of
-from domain.rules.pieces import require_free
+from domain.rules.goods.pieces import require_free
 from domain.rules.review import require_open
 from domain.statuses import Lifecycle
 

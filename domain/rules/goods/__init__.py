@@ -1,0 +1,1 @@
+"""Pieces: in stock, on their way, and coming back."""

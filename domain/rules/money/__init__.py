@@ -1,0 +1,1 @@
+"""What may be asked of the payment provider (PSP), and what it tells."""

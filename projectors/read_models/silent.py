@@ -1,0 +1,60 @@
+"""Facts that move no amount: sums have nothing to add for them.
+
+A new fact belongs here or into the match of every tally; the type check fails until it does.
+"""
+
+from typing import TypeAlias
+
+from domain.events import (
+    AmendmentDeclined,
+    AmendmentProposed,
+    AmendmentWithdrawn,
+    CaptureFailed,
+    CaptureRequested,
+    ContactCorrected,
+    CustomerDataErased,
+    DraftEvent,
+    GoodsEvent,
+    NoteAdded,
+    OrderAccepted,
+    OrderArchived,
+    OrderCompleted,
+    OrderExpired,
+    OrderHeld,
+    OrderHoldReleased,
+    OrderRejected,
+    PaymentAuthorisationExpired,
+    PaymentAuthorisationFailed,
+    PaymentAuthorisationRequested,
+    PaymentAuthorised,
+    PaymentVoided,
+    RefundFailed,
+    RefundRequested,
+)
+
+Silent: TypeAlias = (
+    DraftEvent
+    | GoodsEvent
+    | OrderAccepted
+    | OrderRejected
+    | OrderExpired
+    | OrderHeld
+    | OrderHoldReleased
+    | OrderCompleted
+    | OrderArchived
+    | NoteAdded
+    | ContactCorrected
+    | CustomerDataErased
+    | AmendmentProposed
+    | AmendmentDeclined
+    | AmendmentWithdrawn
+    | PaymentAuthorisationRequested
+    | PaymentAuthorised
+    | PaymentAuthorisationFailed
+    | PaymentAuthorisationExpired
+    | PaymentVoided
+    | CaptureRequested
+    | CaptureFailed
+    | RefundRequested
+    | RefundFailed
+)
