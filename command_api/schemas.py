@@ -9,7 +9,12 @@ REF = "#/components/schemas/"
 _STRING, _INTEGER = {"type": "string"}, {"type": "integer"}
 _EVENT_REF = {
     "type": "object",
-    "properties": {"event_id": _STRING, "type": _STRING, "version": _INTEGER},
+    "properties": {
+        "event_id": _STRING,
+        "type": _STRING,
+        "version": _INTEGER,
+        "data": {"type": "object", "description": "Of a dry run: what the event would say."},
+    },
     "required": ["event_id", "type", "version"],
 }
 SCHEMAS: dict[str, Any] = {
