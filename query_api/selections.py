@@ -1,6 +1,6 @@
 """SQL of lists of orders: fixed fragments, every value bound. Pages go on behind a key."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -42,23 +42,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Work to do: rows that meet one of `branches`, which exclude each other, oldest first.
-
-    Each branch is read from its own end of an index, so that a long queue costs no more.
-    """
+    """Work to do, oldest first: rows whose `column` is true; an index holds just these."""
 
     name: str
-    branches: Sequence[str]
+    column: str
 
 
-FULFILMENT = Queue(
-    "queues/fulfilment",
-    (
-        "lifecycle = 'ACCEPTED' AND fulfilment_status = 'NONE' AND NOT on_hold",
-        "lifecycle = 'ACCEPTED' AND fulfilment_status = 'PARTIAL' AND NOT on_hold",
-    ),
-)
-RETURNS = Queue("queues/returns", ("has_open_return",))
+FULFILMENT = Queue("queues/fulfilment", "has_work")
+RETURNS = Queue("queues/returns", "has_open_return")
 
 
 def order_of(sort: str) -> Order:
@@ -77,7 +68,7 @@ def orders(filters: tuple[str, ...], sort: str, is_continued: bool) -> Statement
     """
     order = order_of(sort)
     conditions = [f"{_CONDITIONS[name]} ${n}" for n, name in enumerate(filters, 1)]
-    select = _branch(conditions, order, len(filters), is_continued)
+    select = _select(conditions, order, len(filters), is_continued)
     return statement("orders", select, _order_by(order, "r.key, r.order_id"))
 
 
@@ -85,15 +76,11 @@ def orders(filters: tuple[str, ...], sort: str, is_continued: bool) -> Statement
 def queue(work: Queue, is_continued: bool) -> Statement:
     """Return the statement of a page of a queue; arguments and columns are those of `orders`."""
     order = order_of("placed_at")
-    branches = " UNION ALL ".join(
-        f"({_branch([branch], order, 0, is_continued)})" for branch in work.branches
-    )
-    limit = 3 if is_continued else 1
-    select = f"SELECT * FROM ({branches}) q ORDER BY key, order_id LIMIT ${limit}"
+    select = _select([work.column], order, 0, is_continued)
     return statement("orders", select, _order_by(order, "r.key, r.order_id"))
 
 
-def _branch(conditions: Iterable[str], order: Order, known: int, is_continued: bool) -> str:
+def _select(conditions: Iterable[str], order: Order, known: int, is_continued: bool) -> str:
     """Select from the live orders; arguments are numbered after the first `known`."""
     clauses = list(conditions)
     if is_continued:

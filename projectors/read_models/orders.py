@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 
+from domain.statuses import Lifecycle
 from projectors.kinds import SCHEMA, Document, Fold, Row, table_name
 from projectors.read_models.order_document import evolve
 from projectors.read_models.order_goods import OPEN_RETURNS
@@ -39,6 +40,7 @@ def table(generation: int | None = None) -> Table:
         Column("fulfilment_status", Text, nullable=False),
         Column("return_status", Text, nullable=False),
         Column("on_hold", Boolean, nullable=False),
+        Column("has_work", Boolean, nullable=False),
         Column("has_open_return", Boolean, nullable=False),
         Column("total_minor", BigInteger, nullable=False),
         Column("captured_minor", BigInteger, nullable=False),
@@ -52,8 +54,9 @@ def table(generation: int | None = None) -> Table:
         Index(f"{name}_customer", "customer_id", "placed_at", "order_id"),
         Index(f"{name}_total", "total_minor", "order_id"),
         Index(f"{name}_updated", "updated_at", "order_id"),
-        Index(f"{name}_work", "lifecycle", "fulfilment_status", "placed_at", "order_id"),
+        Index(f"{name}_status", "lifecycle", "fulfilment_status", "placed_at", "order_id"),
         Index(f"{name}_payment", "payment_status", "placed_at", "order_id"),
+        Index(f"{name}_work", "placed_at", "order_id", postgresql_where=text("has_work")),
         Index(
             f"{name}_returns",
             "placed_at",
@@ -75,6 +78,7 @@ def row(order: Document, stored: str, partition: int) -> Row:
         order["fulfilment_status"],
         order["return_status"],
         order["on_hold"],
+        _has_work(order),
         any(known["status"] in OPEN_RETURNS for known in order["returns"]),
         order["total_minor"],
         order["captured_minor"],
@@ -83,6 +87,16 @@ def row(order: Document, stored: str, partition: int) -> Row:
         datetime.fromisoformat(order["updated_at"]),
         partition,
         stored,
+    )
+
+
+def _has_work(order: Document) -> bool:
+    """Tell whether pieces are to be sent: of an accepted order, not held, and not waited for."""
+    if order["lifecycle"] != Lifecycle.ACCEPTED or order["on_hold"]:
+        return False
+    return any(
+        line["quantity"] > line["cancelled"] + line["shipped"] + line["backordered"]
+        for line in order["lines"]
     )
 
 

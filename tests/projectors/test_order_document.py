@@ -305,6 +305,7 @@ def test_the_columns_are_those_of_the_document():
     assert columns.pop("document") == "its text"
     assert columns.pop("partition") == 3
     assert columns.pop("has_open_return") is False
+    assert columns.pop("has_work") is False
     assert columns.pop("placed_at").isoformat() == "2026-11-23T09:00:00+00:00"
     assert columns.pop("updated_at").isoformat() == "2026-11-23T11:00:00.500000+00:00"
     assert columns == {name: order[name] for name in columns}

@@ -28,6 +28,8 @@ from .given import (
     RETURN_REQUESTED,
     captured,
     history,
+    lines_cancelled,
+    pieces,
     refunded,
     shipment,
 )
@@ -148,6 +150,29 @@ def test_the_queue_of_returns_has_those_that_are_open(facts, has_open_return):
     row = projection.row(document(PLACED, *facts), "{}", 0)
 
     assert row[names.index("has_open_return")] is has_open_return
+
+
+@pytest.mark.parametrize(
+    ("facts", "has_work"),
+    [
+        ([], False),
+        ([ACCEPTED], True),
+        ([ACCEPTED, HELD], False),
+        ([ACCEPTED, HELD, events.OrderHoldReleased("h-1")], True),
+        ([ACCEPTED, events.LinesBackordered(pieces(_1=3))], True),
+        ([ACCEPTED, events.LinesBackordered(pieces(_1=3, _2=2))], False),
+        ([ACCEPTED, shipment(_1=3, _2=2)], True),
+        ([ACCEPTED, shipment(_1=3, _2=2), DISPATCHED], False),
+        ([ACCEPTED, lines_cancelled(2_900, _1=3), shipment(_2=2), DISPATCHED], False),
+    ],
+)
+def test_the_queue_of_fulfilment_has_those_with_pieces_to_send(facts, has_work):
+    projection = PROJECTIONS["orders"]
+    names = [column.name for column in projection.table(None).columns]
+
+    row = projection.row(document(PLACED, *facts), "{}", 0)
+
+    assert row[names.index("has_work")] is has_work
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -30,6 +30,8 @@ EVERY_COLUMN = {
     "payment_status": "(ARRAY['NONE','AUTHORISED','PARTIALLY_CAPTURED','CAPTURED'])[1 + n % 4]",
     "fulfilment_status": "(ARRAY['NONE','PARTIAL','DELIVERED','DELIVERED'])[1 + n % 4]",
     "return_status": "CASE WHEN n % 500 = 0 THEN 'REQUESTED' ELSE 'NONE' END",
+    "has_work": "n % 20 = 0",
+    "has_open_return": "n % 500 = 0",
     "total_minor": "n % 1000",
     "placed_at": "timestamptz '2026-01-01Z' + n * interval '1 minute'",
     "updated_at": "timestamptz '2026-02-01Z' + n * interval '1 minute'",
