@@ -37,6 +37,7 @@ from domain.pricing import order_total, value_of
 from domain.statuses import Lifecycle
 from domain.values import ImportedLine, ImportedPayment, LineQuantity, PlacedLine
 
+_LIFECYCLES = {lifecycle.value: lifecycle for lifecycle in Lifecycle}
 IMPORTED_REFUND = "imported/"
 """What an imported payment had given back is kept as a refund with this prefix and its id."""
 
@@ -92,7 +93,7 @@ def _imported(state: Order, event: OrderImported) -> Order:
     past = {line.line_id: line for line in event.past}
     return replace(
         state,
-        lifecycle=Lifecycle(event.lifecycle),
+        lifecycle=_LIFECYCLES.get(event.lifecycle, Lifecycle.PLACED),
         customer_id=event.customer_id,
         currency=event.currency,
         total_minor=order_total(event.lines, event.shipping_minor),

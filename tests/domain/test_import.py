@@ -1,11 +1,14 @@
 """Taking an order over that has a past elsewhere."""
 
+from dataclasses import replace
+
 import pytest
 
 from domain.commands import CreateShipment, ImportOrder, RecordCapture, RequestReturn
 from domain.decide import decide
 from domain.errors import OrderExists, Rejected
 from domain.order import Order, evolve
+from domain.statuses import Lifecycle
 from domain.values import INT64_MAX, ImportedLine, ImportedPayment, Line, LineQuantity, Shipping
 
 LINES = (Line("A-1", 3, 1000, "1"), Line("B-1", 1, 500, "2"))
@@ -75,6 +78,15 @@ def test_it_goes_on_from_there(when):
         decide(state, CreateShipment("s-1", (LineQuantity("1", 1),)))
     assert when([event], RequestReturn("e-1", (LineQuantity("1", 1),)))
     assert when([event], RequestReturn("e-1", (LineQuantity("1", 2),))) == "quantity-not-returnable"
+
+
+def test_a_lifecycle_that_is_none_folds_too():
+    """`evolve` is total, whatever another writer may have stored (found by a random fact)."""
+    event, _ = imported(importing())
+
+    state = evolve(Order(), replace(event, lifecycle=""))
+
+    assert state.lifecycle is Lifecycle.PLACED
 
 
 def test_an_id_begins_one_order():

@@ -188,7 +188,8 @@ async def test_a_checkpoint_that_is_moved_without_the_lock_stops_its_projection_
     async with projecting() as projector:
         await projector.reach()
         await owner.execute(
-            "UPDATE orderlog.checkpoints SET next_offset = 0 WHERE projection = 'revenue'"
+            "UPDATE orderlog.checkpoints SET next_offset = next_offset + 1000 "
+            "WHERE projection = 'revenue'"
         )
         before = await connection.fetch("TABLE read_models.revenue")
         for _ in range(4):
