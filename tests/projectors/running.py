@@ -47,10 +47,11 @@ class Facts:
         except Doubtful:
             await self._appenders.pop(partition).close()
             await self._appender(partition)
+        last = records[-1]  # An event: no two share a key, as marks of takeovers may.
         async for batch in self._log.read(partition, 0, await self._log.end(partition)):
             for stored in batch.records:
-                if (stored.key, stored.value) == (records[0].key, records[0].value):
-                    return stored.offset
+                if (stored.key, stored.value) == (last.key, last.value):
+                    return stored.offset - len(records) + 1
         return await self._append(partition, records)
 
     async def _appender(self, partition: int) -> KafkaAppender:
