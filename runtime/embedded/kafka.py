@@ -87,10 +87,22 @@ def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) 
     )
 
 
+def new_cluster_id() -> str:
+    """Return a random cluster id as Kafka writes them: 22 URL-safe characters, no dash in front.
+
+    A dash in front would be taken for an option by Kafka's own tools; its `Uuid.randomUuid` draws
+    again for the same reason.
+    """
+    while True:
+        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+        if not cluster_id.startswith("-"):
+            return cluster_id
+
+
 def _format(launch: list[str], properties: Path) -> None:
-    cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    storage_tool = [*launch, "kafka.tools.StorageTool"]
     formatted = subprocess.run(  # noqa: S603 - our own command line
-        [*launch, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)],
+        [*storage_tool, "format", "-t", new_cluster_id(), "-c", str(properties)],
         capture_output=True,
         text=True,
         check=False,

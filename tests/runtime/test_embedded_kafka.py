@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from runtime.embedded import kafka as module
 from runtime.embedded import packages
 from runtime.embedded.child import free_port
 from runtime.embedded.errors import StackError
-from runtime.embedded.kafka import is_broker, kafka
+from runtime.embedded.kafka import is_broker, kafka, new_cluster_id
 
 NEEDED = {
     "process.roles": "broker,controller",
@@ -166,3 +167,10 @@ def test_a_broker_that_answers_is_ready(kafka_bootstrap):
     if "ORDERLOG_TEST_KAFKA_BOOTSTRAP" in os.environ:
         pytest.skip("ORDERLOG_TEST_KAFKA_BOOTSTRAP names a broker of your own")
     assert is_broker(int(kafka_bootstrap.rpartition(":")[2]))
+
+
+def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch):
+    drawn = [uuid.UUID(bytes=bytes([first, *range(15)])) for first in (0xF8, 0xFB, 0x07)]
+    monkeypatch.setattr(module.uuid, "uuid4", iter(drawn).__next__)
+
+    assert new_cluster_id() == "BwABAgMEBQYHCAkKCwwNDg"
