@@ -13,8 +13,9 @@ from cli.output import Output, Progress, print_json, say, table
 from domain.currencies import written
 from seeding.completejourney import CompleteJourney, DatasetMissing
 from seeding.demo import ORDERS, Demo
-from seeding.orders import Dataset, Survey
-from seeding.reconciliation import ReadingFailed, Reckoning, Served, Sums, reckon
+from seeding.lives import WithLives
+from seeding.orders import Dataset, Sums, Survey
+from seeding.reconciliation import ReadingFailed, Reckoning, Served, reckon
 from seeding.sending import Sender, SendingFailed, SendOptions, Sent
 
 _EXAMPLES = """Examples:
@@ -22,6 +23,8 @@ _EXAMPLES = """Examples:
 orderlog seed --dataset demo
 
 orderlog seed --dataset completejourney --orders 20000 --concurrency 8
+
+orderlog seed --dataset completejourney --orders 2000 --lifecycle
 
 orderlog seed --dataset completejourney --orders 5000 --rate 200 -o json
 """
@@ -60,7 +63,15 @@ Name = Annotated[DatasetName, typer.Option("--dataset", help="Which orders to se
 Orders = Annotated[
     int | None,
     typer.Option(
-        "--orders", min=1, help="How many; default: 60 of demo, 1,000 of completejourney."
+        "--orders", min=1, help="How many; default: 99 of demo, 1,000 of completejourney."
+    ),
+]
+Lifecycle = Annotated[
+    bool,
+    typer.Option(
+        "--lifecycle",
+        help="Let the orders live: paid, sent, returned, refunded, and what goes wrong. "
+        "Those of demo always do.",
     ),
 ]
 Rate = Annotated[
@@ -87,6 +98,7 @@ def seed(  # noqa: PLR0913 - one per option
     *,
     dataset: Name = DatasetName.DEMO,
     orders: Orders = None,
+    lifecycle: Lifecycle = False,
     rate: Rate = None,
     concurrency: Concurrency = 4,
     command_url: CommandUrl = "http://127.0.0.1:8000",
@@ -99,7 +111,7 @@ def seed(  # noqa: PLR0913 - one per option
     Interrupted? Give the same command again: nothing is placed twice.
     """
     job = _Job(
-        _dataset(dataset),
+        _dataset(dataset, has_lives=lifecycle),
         orders or (ORDERS if dataset is DatasetName.DEMO else _COMPLETEJOURNEY_ORDERS),
         SendOptions(rate, concurrency),
         command_url,
@@ -121,14 +133,15 @@ def seed(  # noqa: PLR0913 - one per option
     raise typer.Exit(_exit_code(sent, reckoning))
 
 
-def _dataset(name: DatasetName) -> Dataset:
+def _dataset(name: DatasetName, *, has_lives: bool) -> Dataset:
     if name is DatasetName.DEMO:
         return Demo()
     try:
-        return CompleteJourney()
+        orders = CompleteJourney()
     except DatasetMissing as error:
         say(str(error))
         raise typer.Exit(FAILED) from error
+    return WithLives(orders) if has_lives else orders
 
 
 async def _run(job: _Job) -> tuple[Sent, Reckoning]:
@@ -186,7 +199,7 @@ def _tell(survey: Survey, sent: Sent, reckoning: Reckoning) -> None:
             f"{refusal.detail}"
         )
     table(
-        ("currency", "", "orders", "lines", "pieces", "total", "captured"),
+        ("currency", "", "orders", "lines", "pieces", "total", "captured", "refunded", "open"),
         [
             row
             for currency in sorted(reckoning.sent.keys() | reckoning.served.keys())
@@ -208,6 +221,8 @@ def _row(currency: str, what: str, sums: Sums) -> tuple[str, ...]:
         f"{sums.pieces:,}",
         written(sums.total_minor, currency),
         written(sums.captured_minor, currency),
+        written(sums.refunded_minor, currency),
+        written(sums.open_minor, currency),
     )
 
 

@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from seeding.orders import Expected, LeftOut, SeedOrder, Survey, commands, order_id, utc
+from seeding.orders import Expected, LeftOut, SeedOrder, Sums, Survey, commands, order_id, utc
 
 NAME = "completejourney"
 _CURRENCY = "USD"
@@ -134,11 +134,14 @@ class CompleteJourney:
             "lines": basket.lines,
             "discounts": basket.discounts,
         }
+        sums = Sums(
+            1, len(basket.lines), basket.pieces, basket.total_minor, open_minor=basket.total_minor
+        )
         return SeedOrder(
             name,
             order_id(NAME, name),
             commands(NAME, name, [("PlaceOrder", placed)]),
-            Expected(_CURRENCY, len(basket.lines), basket.pieces, basket.total_minor, 0, placed_at),
+            Expected(_CURRENCY, placed_at, basket.total_minor, sums),
         )
 
     def _leave_out(self, reason: str, row: Row) -> None:

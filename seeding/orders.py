@@ -6,7 +6,7 @@ therefore finds what is already there, and adds nothing twice.
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,15 +14,37 @@ _NAMESPACE = uuid.UUID("6f1c1a0e-8a0b-5d5e-9a54-0d4a8f6c2b11")
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """What one order, or a set of orders of one currency, comes to.
+
+    `open_minor` is what customers still owe; negative: what they must still get back.
+    """
+
+    orders: int = 0
+    lines: int = 0
+    pieces: int = 0
+    total_minor: int = 0
+    captured_minor: int = 0
+    refunded_minor: int = 0
+    open_minor: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            *(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True))
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
-    """What the read model must say of one order, known without asking the service."""
+    """What the read models must say of one order, known without asking the service.
+
+    `placed_minor` is what it cost when it was placed; `sums` is where its life has brought it.
+    """
 
     currency: str
-    lines: int
-    pieces: int
-    total_minor: int
-    captured_minor: int
     placed_at: datetime
+    placed_minor: int
+    sums: Sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import httpx2
 import orjson
 
 from runtime.position import Position
-from seeding.orders import Expected, utc
+from seeding.orders import Expected, Sums, utc
 
 PAGE_ORDERS = 200
 _WAIT_MS = 10_000
@@ -28,25 +28,6 @@ _DAY = timedelta(days=1)
 
 class ReadingFailed(Exception):  # noqa: N818 - says what happened
     """The query API cannot be reached, or does not contain the orders in time."""
-
-
-@dataclass(slots=True)
-class Sums:
-    """What a set of orders of one currency comes to."""
-
-    orders: int = 0
-    lines: int = 0
-    pieces: int = 0
-    total_minor: int = 0
-    captured_minor: int = 0
-
-    def add(self, one: "Sums") -> None:
-        """Add another set of orders."""
-        self.orders += one.orders
-        self.lines += one.lines
-        self.pieces += one.pieces
-        self.total_minor += one.total_minor
-        self.captured_minor += one.captured_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +135,7 @@ async def reckon(orders: Mapping[str, Expected], served: Served) -> Reckoning:
     for order_id, expected in missing.items():
         _compare(result, order_id, expected, None)
     if result.others == 0:
-        result.revenue_differs = await _compare_revenue(result, served, first, last)
+        result.revenue_differs = await _compare_revenue(orders, served, first, last)
     return result
 
 
@@ -171,12 +152,12 @@ def _days(orders: Mapping[str, Expected]) -> tuple[datetime, datetime]:
 def _compare(
     result: Reckoning, order_id: str, expected: Expected, order: Mapping[str, Any] | None
 ) -> None:
-    currency = expected.currency
-    sent = Sums(1, expected.lines, expected.pieces, expected.total_minor, expected.captured_minor)
-    result.sent.setdefault(currency, Sums()).add(sent)
+    currency, sent = expected.currency, expected.sums
+    result.sent[currency] = result.sent.get(currency, Sums()) + sent
     shown = None if order is None else _sums(order)
     if order is not None and shown is not None:
-        result.served.setdefault(order["currency"], Sums()).add(shown)
+        served = order["currency"]
+        result.served[served] = result.served.get(served, Sums()) + shown
     if shown != sent or (order is not None and order["currency"] != currency):
         result.differing += 1
         if len(result.differences) < _SHOWN_MAX:
@@ -190,13 +171,18 @@ def _sums(order: Mapping[str, Any]) -> Sums:
         sum(line["quantity"] for line in order["lines"]),
         order["total_minor"],
         order["captured_minor"],
+        order["refunded_minor"],
+        order["balance_minor"],
     )
 
 
 async def _compare_revenue(
-    result: Reckoning, served: Served, first: datetime, last: datetime
+    sent: Mapping[str, Expected], served: Served, first: datetime, last: datetime
 ) -> list[str]:
-    """Say what the revenue report sees differently in these days; nobody else sold anything."""
+    """Say what the revenue report sees differently in these days; nobody else sold anything.
+
+    It counts what is placed on the day it was placed; money that moved later is of later days.
+    """
     report = await served.get(
         "/v1/reports/revenue",
         **{"from": first.date().isoformat(), "to": (last - _DAY).date().isoformat()},
@@ -205,7 +191,10 @@ async def _compare_revenue(
     for row in report["days"]:
         orders, gross = found.get(row["currency"], (0, 0))
         found[row["currency"]] = (orders + row["orders"], gross + row["gross_minor"])
-    wanted = {currency: (sums.orders, sums.total_minor) for currency, sums in result.sent.items()}
+    wanted: dict[str, tuple[int, int]] = {}
+    for one in sent.values():
+        orders, gross = wanted.get(one.currency, (0, 0))
+        wanted[one.currency] = (orders + 1, gross + one.placed_minor)
     return [
         f"{currency}: the revenue report has {found.get(currency, (0, 0))} orders and minor units, "
         f"sent were {wanted.get(currency, (0, 0))}"

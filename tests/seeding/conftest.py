@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from command_api.bodies import COMMANDS, kebab
 from domain import commands as c
 from domain.decide import decide
 from domain.errors import Refused
-from domain.events import OrderEvent, OrderPlaced, PaymentCaptured
+from domain.events import OrderEvent
 from domain.order import Order, evolve
-from domain.values import Address, Contact, Discount, Line, LineQuantity, Shipping, Tax
 from runtime.position import Position
 
 LOG = b"shop"
@@ -26,26 +26,7 @@ LOG = b"shop"
 
 def command_of(name: str, data: dict[str, Any]) -> c.OrderCommand:
     """What the command API makes of `data`."""
-    fields = dict(data)
-    fields.pop("placed_at", None)
-    fields.pop("delivered_at", None)
-    if name == "PlaceOrder":
-        fields["lines"] = tuple(
-            Line(**{**line, "taxes": tuple(Tax(**tax) for tax in line.get("taxes", ()))})
-            for line in fields["lines"]
-        )
-        fields["discounts"] = tuple(
-            Discount(d["discount_id"], d["amount_minor"], d.get("line_id"))
-            for d in fields.get("discounts", ())
-        )
-        for part, kind in (("shipping", Shipping), ("contact", Contact), ("ship_to", Address)):
-            if fields.get(part) is not None:
-                values = {k: tuple(v) if k == "lines" else v for k, v in fields[part].items()}
-                fields[part] = kind(**values)
-    elif "lines" in fields:
-        fields["lines"] = tuple(LineQuantity(**line) for line in fields["lines"])
-    command: c.OrderCommand = getattr(c, name)(**fields)
-    return command
+    return COMMANDS[kebab(name)].model_validate_json(orjson.dumps(data)).command()
 
 
 @dataclass
@@ -96,17 +77,16 @@ class Shop:
 
     def served(self) -> Iterator[dict[str, Any]]:
         for order_id, history in self.histories.items():
-            placed = history[0]
-            assert isinstance(placed, OrderPlaced)
+            order = reduce(evolve, history, Order())
             yield {
                 "order_id": order_id,
-                "currency": placed.currency,
+                "currency": order.currency,
                 "placed_at": self.placed_at[order_id],
-                "lines": [{"quantity": line.quantity} for line in placed.lines],
-                "total_minor": placed.total_minor,
-                "captured_minor": sum(
-                    event.amount_minor for event in history if isinstance(event, PaymentCaptured)
-                ),
+                "lines": [{"quantity": line.ordered} for line in order.lines.values()],
+                "total_minor": order.total_minor,
+                "captured_minor": order.captured_minor,
+                "refunded_minor": order.refunded_minor,
+                "balance_minor": order.money.balance_minor,
             }
 
     async def orders(self, request: Request) -> Response:
@@ -137,7 +117,7 @@ class Shop:
                 "day": order["placed_at"][:10],
                 "currency": order["currency"],
                 "orders": 1,
-                "gross_minor": order["total_minor"],
+                "gross_minor": self.histories[order["order_id"]][0].total_minor,
             }
             for order in self.served()
             if first <= order["placed_at"][:10] <= last

@@ -76,6 +76,17 @@ def test_real_baskets_tell_what_became_no_order(run: Run):
     assert "USD" in result.stdout
 
 
+def test_real_baskets_live(run: Run):
+    result = run("--dataset", "completejourney", "--orders", 200, "--lifecycle", "-o", "json")
+
+    assert result.exit_code == 0, result.output
+    facts = orjson.loads(result.stdout)
+    [sums] = facts["reconciliation"]["served"].values()
+    assert sums["orders"] == facts["orders"] == 200
+    assert facts["commands"] > 1_500
+    assert min(sums["captured_minor"], sums["refunded_minor"], sums["open_minor"]) > 0
+
+
 def test_a_difference_is_exit_code_5(run: Run, shop):
     shop.falsify = lambda order: {**order, "total_minor": order["total_minor"] + 1}
 
