@@ -64,7 +64,7 @@ class Commands:
 
         async def begin(request: Request) -> Response:
             given = asked(request)
-            body = _validated(model, await self._body(request))
+            body = self._validated(model, await self._body(request))
             sent = submission(body, None, given, self._settings.tenant)
             return self._answer(request, await self._submit(request, sent), _CREATED)
 
@@ -77,7 +77,7 @@ class Commands:
             raise Problem("not-found", "The commands are listed at /docs.")
         order_id = order_id_of(request.path_params["order_id"])
         given = asked(request)
-        body = _validated(model, await self._body(request) or b"{}")
+        body = self._validated(model, await self._body(request) or b"{}")
         sent = submission(body, order_id, given, self._settings.tenant)
         return self._answer(request, await self._submit(request, sent), _OK)
 
@@ -87,7 +87,7 @@ class Commands:
         raw = await read_body(
             request, bytes_max=self._settings.batch_bytes_max, timeout_s=self._timeout_s
         )
-        items = _items(request, raw)
+        items = _items(request, raw, self._settings)
         if len(items) > self._settings.batch_commands_max:
             raise wrong_field(
                 "(body)", f"must have at most {self._settings.batch_commands_max} commands"
@@ -116,6 +116,16 @@ class Commands:
         return await read_body(
             request, bytes_max=self._settings.body_bytes_max, timeout_s=self._timeout_s
         )
+
+    def _validated(self, model: type[Body], raw: bytes) -> Body:
+        """Return the body.
+
+        Raises:
+            Problem: malformed JSON.
+            ValidationError: fields are wrong.
+        """
+        parse(raw, self._settings)
+        return model.model_validate_json(raw)
 
     async def _submit(self, request: Request, sent: Submission) -> Outcome:
         """Hand the command to its owner and measure what comes of it."""
@@ -165,17 +175,6 @@ class Commands:
         return guarded
 
 
-def _validated(model: type[Body], raw: bytes) -> Body:
-    """Return the body.
-
-    Raises:
-        Problem: malformed JSON.
-        ValidationError: fields are wrong.
-    """
-    parse(raw)
-    return model.model_validate_json(raw)
-
-
 def _require_batch_headers(given: Asked, commands: int) -> None:
     """Refuse what a batch would have to ignore, or to cut off."""
     if given.expected_version is not None:
@@ -187,18 +186,18 @@ def _require_batch_headers(given: Asked, commands: int) -> None:
         )
 
 
-def _items(request: Request, raw: bytes) -> list[Any]:
+def _items(request: Request, raw: bytes, limits: CommandSettings) -> list[Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    items = list(_lines(raw)) if kind in _NDJSON else parse(raw)
+    items = list(_lines(raw, limits)) if kind in _NDJSON else parse(raw, limits)
     if not isinstance(items, list) or not items:
         raise wrong_field("(body)", "must be an array of at least one command")
     return items
 
 
-def _lines(raw: bytes) -> Iterator[Any]:
+def _lines(raw: bytes, limits: CommandSettings) -> Iterator[Any]:
     for number, line in enumerate(raw.splitlines(), 1):
         if line.strip():
-            yield parse(line, number)
+            yield parse(line, limits, number)
 
 
 def _item_body(item: BatchItem) -> Body:

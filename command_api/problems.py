@@ -47,6 +47,8 @@ CODES: dict[str, tuple[int, str]] = {
 }
 """Every code that this API answers with: its status and its title. Codes never change."""
 
+_CUT_OFF = {"body-timeout", "body-too-large"}
+
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     """An answer that is not a success. `more` are further members of the document."""
@@ -81,6 +83,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
     def response(self) -> Response:
         """Return the problem as an answer."""
         headers = {} if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        if self.code in _CUT_OFF:
+            headers["Connection"] = "close"  # The rest of the body is not waited for.
         return Response(
             orjson.dumps(self.document()),
             self.status,

@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from command_api.problems import Problem, wrong_field
 from domain.values import Actor
+from runtime.settings import CommandSettings
 
 _JSON = ("application/json", "application/x-ndjson", "application/ndjson")
 KEY_MAX = 255
@@ -76,18 +77,45 @@ def _require_json(request: Request) -> None:
         )
 
 
-def parse(body: bytes, first_line: int = 1) -> Any:
+def parse(body: bytes, limits: CommandSettings, first_line: int = 1) -> Any:
     """Return what the JSON says; two readers of it can never understand different things.
 
     `first_line` is where `body` begins in what the client sent.
 
     Raises:
-        Problem: not JSON, a key twice in one object, NaN, not UTF-8 (`malformed-json`).
+        Problem: not JSON, a key twice in one object, NaN, not UTF-8, nested deeper or with longer
+            numbers than the limits allow (`malformed-json`).
     """
     try:
-        return jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
+        said = jiter.from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise Problem("malformed-json", _where(str(error), first_line)) from error
+    # Most bodies are too short for either, and are not looked through.
+    is_deep = body.count(b"[") + body.count(b"{") > limits.json_depth_max
+    if is_deep or len(body) > limits.json_digits_max:
+        _require_within(said, limits)
+    return said
+
+
+def _require_within(said: Any, limits: CommandSettings) -> None:
+    """Refuse JSON that is nested too deep, and whole numbers that are too long."""
+    ceiling = 10**limits.json_digits_max
+    level, depth = [said], 0
+    while level:
+        within: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                within += value.values()
+            elif isinstance(value, list):
+                within += value
+            elif isinstance(value, int) and abs(value) >= ceiling:
+                raise Problem(
+                    "malformed-json", f"a number has more than {limits.json_digits_max} digits"
+                )
+        depth += any(isinstance(value, dict | list) for value in level)
+        if depth > limits.json_depth_max:
+            raise Problem("malformed-json", f"nested deeper than {limits.json_depth_max}")
+        level = within
 
 
 def _where(said: str, first_line: int) -> str:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from runtime.connections import bounded
+from runtime.settings import HttpSettings
+
 DONE = 0
 FAILED = 1
 INCOMPATIBLE = 4
@@ -24,14 +27,19 @@ class Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, host: str, port: int) -> Server:
-    """Make the server; `server.should_exit = True` ends it once requests are answered."""
+def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = None) -> Server:
+    """Make the server; `server.should_exit = True` ends it once requests are answered.
+
+    `limits` that are not given are read from the environment.
+    """
+    limits = limits or HttpSettings()
     return Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http="httptools",
+            http=bounded(limits),
+            timeout_keep_alive=limits.http_keep_alive_ms // 1000,
             ws="none",
             lifespan="on",
             log_config=None,

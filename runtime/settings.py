@@ -39,6 +39,20 @@ class LogSettings(_Settings):
     queue_commands_max: int = Field(5_000, ge=1, le=1_000_000, description="per partition")
 
 
+class HttpSettings(_Settings):
+    """What a connection to either API may ask for."""
+
+    http_head_bytes_max: int = Field(
+        32 * 1024, ge=1024, le=1024 * 1024, description="request line and headers together"
+    )
+    http_head_timeout_ms: int = Field(
+        10_000, ge=100, le=600_000, description="a client that has not sent them by then is let go"
+    )
+    http_keep_alive_ms: int = Field(
+        5_000, ge=1_000, le=600_000, description="how long a connection may wait for another one"
+    )
+
+
 class CommandSettings(_Settings):
     """The command API's own settings."""
 
@@ -52,6 +66,12 @@ class CommandSettings(_Settings):
     batch_commands_max: int = Field(1_000, ge=1, le=10_000)
     in_flight_max: int = Field(10_000, ge=1, le=1_000_000)
     body_timeout_ms: int = Field(10_000, ge=100, le=600_000)
+    json_depth_max: int = Field(
+        32, ge=8, le=200, description="objects and arrays in one another; a batch needs 7"
+    )
+    json_digits_max: int = Field(
+        1_000, ge=20, le=4_300, description="digits of a whole number; 64 bits have 19"
+    )
 
 
 class DatabaseSettings(_Settings):

@@ -40,6 +40,10 @@ MALFORMED = {
     "10,000 open arrays": b"[" * 10_000,
     "10,000 open objects": b'{"a":' * 10_000,
     "10,000 nested arrays": b"[" * 10_000 + b"]" * 10_000,
+    "33 nested arrays": b"[" * 33 + b"]" * 33,
+    "33 nested objects": b'{"a":' * 33 + b"1" + b"}" * 33,
+    "a number of 1,001 digits": GOOD.replace(b"1299", b"9" * 1_001),
+    "a negative number of 1,001 digits": GOOD.replace(b"1299", b"-" + b"9" * 1_001),
     "an object without its end": GOOD[:-1],
     "an array without its end": b"[" + GOOD,
     "a string without its end": b'{"customer_id": "c-1',
@@ -66,7 +70,7 @@ NO_OBJECT = {
     "a number": b"1",
     "a string": b'"order"',
     "an array": b"[]",
-    "nested arrays": b"[" * 150 + b"]" * 150,
+    "nested arrays": b"[" * 32 + b"]" * 32,
 }
 
 

@@ -68,6 +68,19 @@ async def test_the_limits_are_settings(serve, placing):
         assert api.events() == []
 
 
+async def test_depth_and_digits_are_settings(serve, placing):
+    async with serve(json_depth_max=8, json_digits_max=20) as api:
+        deep = await api.problem("/v1/orders", {**placing, "x": [[[[[[[[1]]]]]]]]})
+        long = await api.problem("/v1/orders", {**placing, "x": [1, 10**20]})
+        batch = await api.problem("/v1/commands", [[[[[[[[[]]]]]]]]])
+        allowed = await api.problem("/v1/orders", {**placing, "x": [[[[[[[]]]]]]], "y": 10**19})
+
+        assert deep["detail"] == batch["detail"] == "nested deeper than 8"
+        assert long["detail"] == "a number has more than 20 digits"
+        assert allowed["code"] == "invalid-command"
+        assert api.events() == []
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -12,7 +12,7 @@ from command_api import parts
 from command_api.app import create_app
 from command_api.bodies import COMMANDS, BatchItem
 from command_api.problems import CODES
-from runtime.settings import CommandSettings, LogSettings
+from runtime.settings import CommandSettings, HttpSettings, LogSettings
 
 PAGE = (Path(__file__).parents[2] / "docs/command-api.md").read_text()
 ROWS = {
@@ -97,12 +97,16 @@ def test_every_field_of_a_batch_is_documented():
 
 
 def test_every_limit_is_that_of_the_settings():
-    limits = dict(re.findall(r"\| ([\d,]+ ?\w*) +\| `ORDERLOG_(\w+)`", PAGE))
-    fields = {**CommandSettings.model_fields, **LogSettings.model_fields}
+    limits = re.findall(r"\| ([\d,]+ ?\w*) +\| `ORDERLOG_(\w+)`", PAGE)
+    fields = {
+        **HttpSettings.model_fields,
+        **CommandSettings.model_fields,
+        **LogSettings.model_fields,
+    }
     units = {"": 1, "KiB": 1024, "MiB": 1024 * 1024, "s": 1000}
 
-    assert len(limits) == 7
-    for text, name in limits.items():
+    assert len(limits) == 11
+    for text, name in limits:
         number, _, unit = text.partition(" ")
         assert int(number.replace(",", "")) * units[unit] == fields[name.lower()].default, name
 

@@ -1,7 +1,9 @@
 """The same application on a real port: what only bytes on a connection can show."""
 
 import asyncio
+import contextlib
 import json
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -115,6 +117,29 @@ async def test_a_body_that_never_ends_is_cut_off(wire):
     )
 
     assert status(answer) == 413
+
+
+async def test_nobody_goes_on_sending_a_body_that_was_refused(wire):
+    """60 MB, on a connection that would be kept alive: the server closes it, and keeps nothing."""
+    _, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+    line = head(b"POST /v1/orders HTTP/1.1", b"Transfer-Encoding: chunked")
+    writer.write(line.replace(b"Connection: close\r\n", b""))
+    piece, sent = b"%x\r\n%s\r\n" % (60_000, b" " * 60_000), 0
+    tracemalloc.start()
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(DEADLINE_S):
+            while sent < 1_000 and not writer.transport.is_closing():
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+                sent += 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    writer.transport.abort()
+
+    assert sent < 1_000
+    assert peak < 8_000_000
+    assert wire.appended() == 0
 
 
 async def test_a_client_that_goes_away_leaves_nothing_behind(wire, placing):

@@ -1,0 +1,118 @@
+"""uvicorn's HTTP/1.1 connection, with bounds on what comes before a request's body.
+
+uvicorn itself waits for ever for headers that do not come, and keeps whatever comes of them.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from runtime.settings import HttpSettings
+
+_TITLES = {
+    HTTPStatus.BAD_REQUEST: ("malformed-request", "This is no HTTP/1.1 request."),
+    HTTPStatus.REQUEST_TIMEOUT: ("head-timeout", "The headers did not come in time."),
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("head-too-large", "The headers are too large."),
+}
+
+
+def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
+    """Return the class of connections for `uvicorn.Config(http=...)`."""
+
+    class Connection(_Bounded):
+        bytes_max = limits.http_head_bytes_max
+        timeout_s = limits.http_head_timeout_ms / 1000
+
+    return Connection
+
+
+class _Bounded(HttpToolsProtocol):
+    bytes_max: int
+    timeout_s: float
+
+    _refused = HTTPStatus.BAD_REQUEST
+    _is_in_head = False
+    _has_begun = False
+    _head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a first request."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; as long as they complete no head, they are counted and timed."""
+        if self.transport.is_closing():
+            return
+        self._has_begun = False
+        super().data_received(data)
+        if self.transport.is_closing() or not (self._is_in_head or self._is_idle()):
+            return
+        # The bytes before a head that began here belong to another request.
+        self._head_bytes += 0 if self._has_begun else len(data)
+        if self._head_bytes > self.bytes_max:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        else:
+            self._await_head()
+
+    def on_message_begin(self) -> None:
+        """Begin a head."""
+        self._is_in_head = self._has_begun = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Let the request begin, unless its head is too large."""
+        self._is_in_head = False
+        self._stop_timer()
+        if len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers) > self.bytes_max:
+            self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError  # The parser stops, and `send_400_response` answers.
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are not used
+        """Answer what is no request, as a problem document."""
+        self._refuse(self._refused)
+
+    def _await_head(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.timeout_s, self._give_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if self._is_in_head and self._is_idle():
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Say why, and close."""
+        self._stop_timer()
+        code, title = _TITLES[status]
+        body = (
+            f'{{"type":"urn:orderlog:problem:{code}","title":"{title}","status":{status.value},'
+            f'"code":"{code}"}}'
+        ).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+            "content-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
