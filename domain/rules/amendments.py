@@ -61,6 +61,12 @@ def approve_amendment(state: Order, command: ApproveAmendment) -> list[OrderEven
                 f"Pieces of line {line.line_id} were sent or cancelled meanwhile; withdraw the "
                 "amendment and propose a new one.",
             )
+    if not _leaves_something(state, amendment.lines):
+        raise Rejected(
+            "amendment-outdated",
+            "Nothing would be left of this order by now; withdraw the amendment, or cancel the "
+            "order.",
+        )
     return [
         AmendmentApplied(
             amendment_id=command.amendment_id,
@@ -103,13 +109,17 @@ def _amended(state: Order, command: ProposeAmendment) -> tuple[PlacedLine, ...]:
     lines = (*changed, *price_lines(added, ()))
     if not lines:
         raise Rejected("amendment-changes-nothing", "The amendment would change nothing.")
-    quantities = {line_id: line.ordered for line_id, line in state.lines.items()}
-    quantities |= {line.line_id: line.quantity for line in lines}
-    if not any(quantities.values()):
+    if not _leaves_something(state, lines):
         raise Rejected(
             "amendment-empties-order", "Nothing would be left of this order; cancel it instead."
         )
     return lines
+
+
+def _leaves_something(state: Order, lines: tuple[PlacedLine, ...]) -> bool:
+    left = {line_id: line.ordered - line.cancelled for line_id, line in state.lines.items()}
+    changed = {line.line_id: line.quantity for line in lines}  # A cancelled line keeps one more.
+    return any({**left, **changed}.values())
 
 
 def _quantities(state: Order, command: ProposeAmendment) -> Mapping[str, int]:

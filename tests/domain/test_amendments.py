@@ -52,6 +52,16 @@ SHIPPED_TWO = ShipmentCreated("s-1", (TWO,), None)
 CANCELLED = OrderCancelled(None, 4190, "EUR", "c-1")
 
 
+def test_an_amendment_leaves_something_of_the_order(when):
+    """Pieces that are cancelled are not left: without the other line, nothing is."""
+    all_cups = LinesCancelled((LineQuantity("1", 3),), None, 3200, "EUR", "c-1")
+    without_the_other = to(0, "2")
+    [proposed] = when([PLACED], without_the_other)
+
+    assert when([PLACED, all_cups], without_the_other) == "amendment-empties-order"
+    assert when([PLACED, proposed, all_cups], ApproveAmendment("a-1")) == "amendment-outdated"
+
+
 def to(quantity, line_id="1"):
     return ProposeAmendment("a-1", quantities=(LineQuantity(line_id, quantity),))
 
