@@ -58,6 +58,7 @@ def create_app(
         description=documentation.DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.checkpoints = checkpoints
     problems.install(app)

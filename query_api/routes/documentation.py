@@ -7,6 +7,9 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from query_api import parameters
+from query_api.answers.answer import Answer
+from query_api.answers.order import Orders
+from query_api.answers.reports import Customer, Projections, Revenue, Timeline
 from query_api.problems import CODES, MEDIA_TYPE
 from query_api.routes.examples import (
     CUSTOMER_EXAMPLE,
@@ -40,6 +43,7 @@ _HEADERS: Mapping[str, Any] = {
         "schema": {"type": "string", "enum": ["fresh", "parked"]},
     },
 }
+_JSON = "application/json"
 _ALWAYS = ("invalid-query", "not-yet-projected", "database-unavailable")
 
 
@@ -61,7 +65,7 @@ def _problem(code: str) -> dict[str, Any]:
     return document
 
 
-def _responses(example: Any, *codes: str, media_type: str = "application/json") -> dict[str, Any]:
+def _responses(example: Any, *codes: str, media_type: str = _JSON) -> dict[str, Any]:
     found: dict[str, Any] = {
         "200": {
             "description": "The answer",
@@ -79,9 +83,16 @@ def _responses(example: Any, *codes: str, media_type: str = "application/json") 
     return found
 
 
-def _route(example: Any, *codes: str, media_type: str = "application/json") -> dict[str, Any]:
-    """Return arguments for a route of FastAPI."""
-    responses = _responses(example, *codes, media_type=media_type)
+def _route(shape: type[Answer], example: Any, *codes: str) -> dict[str, Any]:
+    """Return arguments for a route of FastAPI that answers in JSON."""
+    responses = _responses(example, *codes)
+    responses["200"]["model"] = shape
+    return {"response_class": Response, "responses": responses}
+
+
+def _stream(example: str, *codes: str) -> dict[str, Any]:
+    """Return arguments for a route of FastAPI that answers with Server-Sent Events."""
+    responses = _responses(example, *codes, "too-many-streams", media_type="text/event-stream")
     return {"response_class": Response, "responses": responses}
 
 
@@ -92,20 +103,19 @@ def _frames(event_id: str, *, begins: bool) -> str:
 
 _PAGE = {"orders": [ORDER_EXAMPLE], "next_cursor": None}
 _EVENTS = {"order_id": ORDER_ID, "events": [EVENT_EXAMPLE], "next_cursor": None}
-_STREAM = "text/event-stream"
 
-ORDERS = _route(_PAGE)
-ORDERS_OF_CUSTOMER = _route(_PAGE, "customer-not-found")
-FULFILMENT = _route(_PAGE)
-RETURNS = _route({"orders": [], "next_cursor": None})
-CUSTOMER = _route(CUSTOMER_EXAMPLE, "customer-not-found")
-REVENUE = _route(REVENUE_EXAMPLE)
-TIMELINE = _route(_EVENTS, "order-not-found")
-ORDER_STREAM = _route(
-    _frames("1", begins=False), "order-not-found", "too-many-streams", media_type=_STREAM
-)
-STREAM = _route(_frames(POSITION, begins=True), "too-many-streams", media_type=_STREAM)
-PROJECTIONS = _route({"projections": [PROJECTION_EXAMPLE]})
+ORDERS = _route(Orders, _PAGE)
+ORDERS_OF_CUSTOMER = _route(Orders, _PAGE, "customer-not-found")
+FULFILMENT = _route(Orders, _PAGE)
+RETURNS = _route(Orders, {"orders": [], "next_cursor": None})
+CUSTOMER = _route(Customer, CUSTOMER_EXAMPLE, "customer-not-found")
+REVENUE = _route(Revenue, REVENUE_EXAMPLE)
+TIMELINE = _route(Timeline, _EVENTS, "order-not-found")
+ORDER_STREAM = _stream(_frames("1", begins=False), "order-not-found")
+STREAM = _stream(_frames(POSITION, begins=True))
+PROJECTIONS = _route(Projections, {"projections": [PROJECTION_EXAMPLE]})
+_ORDER = _responses(ORDER_EXAMPLE, "order-not-found")
+_ORDER["200"]["content"][_JSON]["schema"] = {"$ref": "#/components/schemas/Order"}
 
 _OF_ORDER = [
     {"name": name, "in": "query", "schema": schema}
@@ -118,7 +128,7 @@ ORDER_PATH: Mapping[str, Any] = {
         "summary": "Get Order",
         "description": "Answer one order, the document as it is stored, or as it was at a version "
         "or a time.",
-        "operationId": "get_order_v1_orders__order_id__get",
+        "operationId": "get_order",
         "parameters": [
             {
                 "name": "order_id",
@@ -137,7 +147,7 @@ ORDER_PATH: Mapping[str, Any] = {
             },
         ],
         "responses": {
-            **_responses(ORDER_EXAMPLE, "order-not-found"),
+            **_ORDER,
             "304": {"description": "The version is the one that is known", "headers": _HEADERS},
         },
     }

@@ -2,6 +2,7 @@
 
 from functools import reduce
 
+import orjson
 import pytest
 
 from domain import events
@@ -11,6 +12,7 @@ from domain.values import Address, Contact
 from eventlog import codec
 from projectors.read_models import PROJECTIONS
 from projectors.read_models.order_document import evolve
+from query_api.answers.order import Order as OrderAnswer
 
 from .given import (
     ACCEPTED,
@@ -191,6 +193,7 @@ def test_the_document_says_what_the_rules_see(seed):
 
     for order_id, state in states.items():
         order, money = documents[order_id], state.money
+        assert OrderAnswer.model_validate_json(orjson.dumps(order))
         assert order["lifecycle"] == state.lifecycle
         assert order["on_hold"] == state.is_held
         assert order["is_placed"] == bool(state.lines)
