@@ -94,7 +94,7 @@ def decide(state: Order, command: OrderCommand) -> Events:
     """
     is_beginning = isinstance(command, PlaceOrder | CreateDraft | ImportOrder)
     if state.lifecycle is None and not is_beginning:
-        raise NoSuchOrder("There is no order with this id.")
+        raise NoSuchOrder
     if isinstance(command, LifecycleCommand):
         return _decide_lifecycle(state, command)
     if isinstance(command, PaymentCommand):

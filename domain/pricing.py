@@ -97,7 +97,7 @@ def repriced(line: PlacedLine, quantity: int) -> PlacedLine:
         replace(tax, amount_minor=tax.amount_minor * quantity // before) for tax in line.taxes
     )
     discount_minor = min(line.discount_minor, line.discount_minor * quantity // before)
-    asked = Line(line.sku, quantity, line.unit_price_minor, line.line_id, line.name, taxes)
+    asked = Line(line.sku, quantity, line.unit_price_minor, name=line.name, taxes=taxes)
     return _placed(line.line_id, asked, discount_minor)
 
 

@@ -1,5 +1,6 @@
 """How facts about pieces - stock, parcels, returns - change an order."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -44,8 +45,8 @@ def evolve(state: Order, event: GoodsEvent) -> Order:
             return _with_return(state, return_id, Return(pieces_of(lines), reason))
         case ReturnApproved(return_id=return_id):
             return _return_moved(state, return_id, ReturnStage.APPROVED)
-        case ReturnRejected(return_id=return_id, reason=reason):
-            return _return_moved(state, return_id, ReturnStage.REJECTED, reason)
+        case ReturnRejected(return_id=return_id):
+            return _return_moved(state, return_id, ReturnStage.REJECTED)
         case ReturnClosed(return_id=return_id):
             return _return_moved(state, return_id, ReturnStage.CLOSED)
         case ReturnItemsReceived():
@@ -109,13 +110,11 @@ def _with_return(state: Order, return_id: str, returned: Return) -> Order:
     return replace(state, returns={**state.returns, return_id: returned})
 
 
-def _return_moved(
-    state: Order, return_id: str, stage: ReturnStage, rejection: str | None = None
-) -> Order:
+def _return_moved(state: Order, return_id: str, stage: ReturnStage) -> Order:
     returned = state.returns.get(return_id)
     if returned is None:
         return state
-    return _with_return(state, return_id, replace(returned, stage=stage, rejection=rejection))
+    return _with_return(state, return_id, replace(returned, stage=stage))
 
 
 def _received(state: Order, event: ReturnItemsReceived) -> Order:
@@ -137,8 +136,5 @@ def _received(state: Order, event: ReturnItemsReceived) -> Order:
     returned = state.returns.get(event.return_id)
     if returned is None:
         return came_back
-    received = {
-        line_id: returned.received.get(line_id, 0) + pieces.get(line_id, 0)
-        for line_id in {*returned.received, *pieces}
-    }
+    received = Counter(returned.received) + Counter(pieces)
     return _with_return(came_back, event.return_id, replace(returned, received=received))

@@ -137,7 +137,6 @@ def with_past(line: PlacedLine, past: ImportedLine | None) -> OrderLine:
 def _known(payment: ImportedPayment) -> Payment:
     reference = payment.psp_reference
     return Payment(
-        method=payment.method,
         authorised_minor=payment.authorised_minor,
         captured_minor=payment.captured_minor,
         facts={

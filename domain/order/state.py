@@ -180,7 +180,6 @@ class Return:
     reason: str | None
     stage: ReturnStage = ReturnStage.REQUESTED
     received: Mapping[str, int] = field(default_factory=dict)
-    rejection: str | None = None
 
     def outstanding(self, line_id: str) -> int:
         """Count the pieces of a line that may still come back with this return."""

@@ -83,8 +83,7 @@ def _require_paid(state: Order) -> None:
 def _require_given_back(state: Order) -> None:
     """Refuse while money of an order that came to nothing was not given back (I14)."""
     money = state.money
-    due_minor = money.due_minor if state.lifecycle is Lifecycle.CANCELLED else 0
-    kept_minor = money.captured_minor - money.given_back_minor - due_minor
+    kept_minor = money.captured_minor - money.given_back_minor
     if kept_minor > 0:
         raise Rejected(
             "balance-open",

@@ -42,7 +42,7 @@ from domain.values import Discount, Line, RepricedLine, Shipping
 def create_draft(state: Order, command: CreateDraft) -> list[OrderEvent]:
     """Begin an order. Its id can be used once; a retry is known by its command id."""
     if state.lifecycle is not None:
-        raise OrderExists("There already is an order with this id.")
+        raise OrderExists
     require_customer(command.customer_id, command.currency)
     return [OrderDrafted(command.customer_id, command.currency)]
 

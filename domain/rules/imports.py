@@ -22,7 +22,7 @@ _IMPORTABLE = frozenset(
 def import_order(state: Order, command: ImportOrder) -> list[OrderEvent]:
     """Take a whole order over. Its id can be used once; a retry is known by its command id."""
     if state.lifecycle is not None:
-        raise OrderExists("There already is an order with this id.")
+        raise OrderExists
     if command.lifecycle not in _IMPORTABLE:
         raise Rejected(
             "lifecycle-not-importable",

@@ -18,7 +18,7 @@ from domain.statuses import Lifecycle
 def place_order(state: Order, command: PlaceOrder) -> list[OrderEvent]:
     """Place a whole order. Its id can be used once; a retry is known by its command id."""
     if state.lifecycle is not None:
-        raise OrderExists("There already is an order with this id.")
+        raise OrderExists
     return [priced(command)]
 
 

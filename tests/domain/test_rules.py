@@ -20,6 +20,10 @@ def rules():
     }
 
 
+def test_every_rule_has_its_sentences_on_the_page(sentences):
+    assert set(sentences) == rules()
+
+
 def test_every_rule_is_documented_and_tested():
     documented = (ROOT / "docs/orders.md").read_text()
     tested = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
