@@ -114,7 +114,7 @@ def _blank(order_id: str, at: str) -> Document:
     }
 
 
-def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Document:  # noqa: C901, PLR0912
+def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Document:  # noqa: C901
     """Return what a fact about the order as a whole changes of its document."""
     match event:
         case OrderPlaced():
@@ -151,6 +151,15 @@ def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Docume
             return {"lifecycle": Lifecycle.COMPLETED.value}
         case OrderArchived():
             return {"lifecycle": Lifecycle.ARCHIVED.value}
+        case NoteAdded() | ContactCorrected() | CustomerDataErased():
+            return _remembered(order, event, at)
+
+
+def _remembered(
+    order: Document, event: NoteAdded | ContactCorrected | CustomerDataErased, at: str
+) -> Document:
+    """Return what a fact changes that moves neither goods nor money."""
+    match event:
         case NoteAdded(note_id=note_id, text=text):
             note = {"note_id": note_id, "text": text, "at": at}
             return {"notes": parts.replaced(order["notes"], "note_id", note)}
