@@ -5,11 +5,6 @@ shares with the one before what the event did not touch.
 """
 
 from domain.events import (
-    AmendmentApplied,
-    AmendmentDeclined,
-    AmendmentEvent,
-    AmendmentProposed,
-    AmendmentWithdrawn,
     ContactCorrected,
     CustomerDataErased,
     DraftEvent,
@@ -42,7 +37,7 @@ from domain.statuses import (
     return_status,
 )
 from projectors.kinds import Document
-from projectors.read_models import order_drafts, order_goods
+from projectors.read_models import order_amendments, order_drafts, order_goods
 from projectors.read_models import order_lines as parts
 from projectors.read_models import order_payments as payments
 from projectors.read_models.times import rfc3339
@@ -64,7 +59,7 @@ def evolve(before: Document | None, recorded: Recorded) -> Document:
     elif isinstance(event, DraftEvent):
         order |= order_drafts.evolve(order, event)
     else:
-        order |= _evolve_amendments(order, event)
+        order |= order_amendments.evolve(order, event)
     return order | _derived(order)
 
 
@@ -226,33 +221,6 @@ def _cancelled(order: Document, event: OrderCancelled) -> Document:
             for shipment in order["shipments"]
         ],
     }
-
-
-def _evolve_amendments(order: Document, event: AmendmentEvent) -> Document:
-    """Return what a fact about an amendment changes of the document."""
-    match event:
-        case AmendmentProposed(amendment_id=amendment_id):
-            proposed = {
-                "amendment_id": amendment_id,
-                "status": "OPEN",
-                "difference_minor": event.difference_minor,
-                "reason": event.reason,
-                "lines": [
-                    {"line_id": line.line_id, "quantity": line.quantity} for line in event.lines
-                ],
-            }
-            return {"amendments": parts.replaced(order["amendments"], "amendment_id", proposed)}
-        case AmendmentApplied(amendment_id=amendment_id):
-            return parts.amended(order, event) | _answered(order, amendment_id, "APPLIED")
-        case AmendmentDeclined(amendment_id=amendment_id):
-            return _answered(order, amendment_id, "DECLINED")
-        case AmendmentWithdrawn(amendment_id=amendment_id):
-            return _answered(order, amendment_id, "WITHDRAWN")
-
-
-def _answered(order: Document, amendment_id: str, status: str) -> Document:
-    known = order["amendments"]
-    return {"amendments": parts.changed(known, "amendment_id", amendment_id, {"status": status})}
 
 
 def _derived(order: Document) -> Document:
