@@ -8,7 +8,6 @@ from domain.errors import OrderExists, Rejected
 from domain.events import OrderEvent, OrderImported, OrderPlaced
 from domain.order import Order, OrderLine
 from domain.order.lifecycle import with_past
-from domain.pricing import require_int64
 from domain.rules.money.psp import require_recordable
 from domain.rules.placement import priced
 from domain.statuses import Lifecycle
@@ -99,7 +98,6 @@ def _imported(
     if command.lifecycle == Lifecycle.CANCELLED:
         cancelled_minor = placed.total_minor
     returned_minor = sum(line.returned_minor for line in lines.values())
-    require_int64(cancelled_minor, returned_minor)
     return OrderImported(
         source=command.source,
         lifecycle=command.lifecycle,

@@ -85,6 +85,12 @@ def adding(**line):
         ([PLACED], to(1, "9"), "line-unknown"),
         ([PLACED], to(-1), "quantity-negative"),
         ([PLACED], to(INT64_MAX), "amount-overflow"),
+        (
+            [PLACED],
+            adding(quantity=1, unit_price_minor=INT64_MAX - PLACED.total_minor + 1),
+            "amount-overflow",
+        ),
+        ([PLACED, CANCELLED_ONE, SHIPPED_TWO], to(3), "amendment-changes-nothing"),
         ([PLACED, SHIPPED_TWO], to(1), "quantity-below-used"),
         ([PLACED, CANCELLED_ONE], to(1), "quantity-below-used"),
         (
@@ -129,6 +135,31 @@ def test_a_proposal_changes_nothing_by_itself(fold):
     before, after = fold([PLACED]), fold([PLACED, PROPOSED])
 
     assert (after.total_minor, after.lines) == (before.total_minor, before.lines)
+
+
+def test_taxes_follow_the_quantity_down_to_the_unit(when):
+    """250 of 3 pieces are 83 and 1/3 for each: what is left over is not taxed."""
+    tax = Tax("VAT", "0.19", 250, included=True)
+    [placed] = decide(Order(), PlaceOrder("c-1", "EUR", (Line("A", 3, 1000, taxes=(tax,)),)))
+
+    [proposed] = when([placed], to(1))
+
+    assert [type(tax.amount_minor) for tax in proposed.lines[0].taxes] == [int]
+    assert (proposed.lines[0].taxes[0].amount_minor, proposed.lines[0].tax_minor) == (83, 83)
+
+
+def test_a_line_that_was_emptied_has_no_taxes_and_discounts_again(when):
+    """One piece, none, one again: what the amounts were shared by is gone."""
+    tax = Tax("VAT", "0.19", 190, included=True)
+    lines = (Line("A", 1, 1000, taxes=(tax,)), Line("B", 1, 500))
+    [placed] = decide(Order(), PlaceOrder("c-1", "EUR", lines, (Discount("d", 100, "1"),)))
+    [emptied] = when([placed], to(0))
+    applied = AmendmentApplied("a-1", emptied.lines, emptied.difference_minor, "EUR", "c-1")
+    again = ProposeAmendment("a-2", quantities=(LineQuantity("1", 1),))
+
+    [proposed] = when([placed, emptied, applied], again)
+
+    assert (emptied.difference_minor, proposed.difference_minor) == (-900, 1000)
 
 
 def test_a_new_line_gets_the_first_free_number(when):

@@ -19,6 +19,7 @@ from domain.events import (
     CaptureRequested,
     ContactCorrected,
     CustomerDataErased,
+    LinesCancelled,
     NoteAdded,
     OrderAccepted,
     OrderArchived,
@@ -48,6 +49,15 @@ DRAFTED = OrderDrafted("c-1", "EUR")
 ACCEPTED = OrderAccepted()
 SHIPMENT = ShipmentCreated("s-1", (LineQuantity("1", 2),), None)
 DELIVERED = [SHIPMENT, ShipmentDispatched("s-1", None), ShipmentDelivered("s-1")]
+ONE = (LineQuantity("1", 1),)
+ONE_DELIVERED = [
+    ShipmentCreated("s-1", ONE, None),
+    ShipmentDispatched("s-1", None),
+    ShipmentDelivered("s-1"),
+]
+ONE_GONE = LinesCancelled(ONE, None, 1000, "EUR", "c-1")
+HALF_CAPTURED = PaymentCaptured("p-1", "k-1", "r-2", 1000, "EUR", "c-1")
+ONE_CENT = PaymentCaptured("p-1", "k-1", "r-2", 1, "EUR", "c-1")
 CAPTURED = PaymentCaptured("p-1", "k-1", "r-2", 2000, "EUR", "c-1")
 DONE = [PLACED, ACCEPTED, *DELIVERED, CAPTURED]
 COMPLETED, ARCHIVED, EXPIRED = OrderCompleted(), OrderArchived(), OrderExpired()
@@ -96,6 +106,8 @@ def test_holds(when, history, command, answer):
         ([PLACED, CANCELLED], "order-cancelled"),
         ([PLACED, EXPIRED], "order-expired"),
         ([PLACED, ACCEPTED, CAPTURED], "pieces-open"),
+        ([PLACED, ACCEPTED, *ONE_DELIVERED, CAPTURED], "pieces-open"),
+        ([PLACED, ACCEPTED, ONE_GONE, *ONE_DELIVERED, HALF_CAPTURED], [COMPLETED]),
         ([*DONE, HELD], "hold-open"),
         ([*DONE, AmendmentProposed("a-1", (), 0, None)], "amendment-open"),
         ([*DONE, RETURN], "return-open"),
@@ -129,6 +141,8 @@ def test_an_order_is_complete_when_nothing_is_open(when, history, answer):
         ([PLACED, AUTHORISED, PaymentVoided("p-1", 2000), CANCELLED], [ARCHIVED]),
         ([PLACED, CAPTURED, CANCELLED], "balance-open"),
         ([PLACED, CAPTURED, REJECTED], "balance-open"),
+        ([PLACED, ONE_CENT, REJECTED], "balance-open"),
+        ([PLACED, ONE_CENT, CANCELLED], "balance-open"),
         ([PLACED, CAPTURED, REJECTED, ALL_REFUNDED], [ARCHIVED]),
     ],
 )

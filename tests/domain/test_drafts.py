@@ -54,6 +54,7 @@ SPRING = DiscountApplied("SPRING", 100, None)
 HOME = Address("Zoë", ("Weg 1",), "10115", "Berlin", "", "DE")
 ZOE = Contact("Zoë", "z@example.org", "")
 SENT_HOME = AddressesSet(HOME, None, ZOE)
+BILLED = AddressesSet(None, HOME, None)
 STANDARD = ShippingSelected("standard", 490)
 [PLACED] = decide(Order(), PlaceOrder("c-1", "EUR", (Line("A-1", 2, 1000),)))
 
@@ -80,6 +81,14 @@ STANDARD = ShippingSelected("standard", 490)
         ([DRAFTED, CUP, LineRemoved("1")], RemoveLine("1"), []),
         ([DRAFTED], SetAddresses(HOME, None, ZOE), [SENT_HOME]),
         ([DRAFTED, SENT_HOME], SetAddresses(HOME), []),
+        ([DRAFTED, SENT_HOME], SetAddresses(None, HOME), [AddressesSet(None, HOME, None)]),
+        ([DRAFTED, BILLED], SetAddresses(None, HOME), []),
+        ([DRAFTED, BILLED, SENT_HOME], SetAddresses(None, HOME), []),
+        (
+            [DRAFTED, CUP],
+            ApplyDiscount("CUP", 50, "1"),
+            [DiscountApplied("CUP", 50, "1")],
+        ),
         ([DRAFTED, CustomerDataErased()], SetAddresses(HOME), "customer-data-erased"),
         ([DRAFTED], SelectShipping("standard", 490), [STANDARD]),
         ([DRAFTED, STANDARD], SelectShipping("standard", 490), []),
@@ -127,6 +136,7 @@ def test_placing_a_draft_is_placing_the_whole_order(fold):
             DiscountApplied("CUP", 50, "1"),
             STANDARD,
             SENT_HOME,
+            BILLED,
         ]
     )
     whole = PlaceOrder(
@@ -140,7 +150,7 @@ def test_placing_a_draft_is_placing_the_whole_order(fold):
         Shipping("standard", 490),
         ZOE,
         HOME,
-        None,
+        HOME,
     )
 
     assert decide(state, Place()) == decide(Order(), whole)

@@ -1,5 +1,7 @@
 """Money that goes back, and money that is not taken after all (I8 to I11, I14)."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,6 +50,8 @@ REFUNDED = RefundCompleted("f-1", "p-1", "r-3", 500, "EUR", "c-1")
 UNASKED = RefundCompleted("f-1", None, "r-3", 500, "EUR", "c-1")
 FAILED = RefundFailed("f-1", "p-1", "r-4", "account closed")
 CHARGED_BACK = ChargebackRecorded("p-1", "r-5", 2000, "EUR", "c-1")
+ALSO_PAID = PaymentCaptured("p-2", "k-2", "r-6", 500, "EUR", "c-1")
+ASKED_SECOND = RefundRequested("f-1", "p-2", 500, None)
 ASK = RequestRefund("f-1", "p-1", 500, "broken")
 PAID = [PLACED, AUTHORISED, CAPTURED]
 ENDS = [OrderCancelled(None, 2000, "EUR", "c-1"), OrderRejected("no"), OrderExpired()]
@@ -101,6 +105,40 @@ ENDS = [OrderCancelled(None, 2000, "EUR", "c-1"), OrderRejected("no"), OrderExpi
         ([*PAID, ASKED, FAILED], RequestRefund("f-2", "p-1", 2000, None), None),
         ([*PAID, CHARGED_BACK], RequestRefund("f-1", "p-1", 1), "refund-exceeds-captured"),
         (PAID, RequestRefund("f-1", "p-9", 1), "payment-unknown"),
+        # Each payment gives back only what was taken with it.
+        ([*PAID, ALSO_PAID], RequestRefund("f-1", "p-2", 501), "refund-exceeds-captured"),
+        ([*PAID, ALSO_PAID], RequestRefund("f-1", "p-2", 500), [ASKED_SECOND]),
+        (
+            [*PAID, ALSO_PAID, ASKED_SECOND],
+            RequestRefund("f-2", "p-2", 1),
+            "refund-exceeds-captured",
+        ),
+        (
+            [*PAID, ALSO_PAID, ASKED_SECOND],
+            RequestRefund("f-2", "p-1", 2000),
+            [RefundRequested("f-2", "p-1", 2000, None)],
+        ),
+        (
+            [*PAID, ALSO_PAID, CHARGED_BACK],
+            RequestRefund("f-1", "p-1", 1),
+            "refund-exceeds-captured",
+        ),
+        (
+            [*PAID, ALSO_PAID, RefundCompleted("f-9", "p-2", "r-7", 500, "EUR", "c-1")],
+            RequestRefund("f-1", "p-2", 1),
+            "refund-exceeds-captured",
+        ),
+        # The same reference on another payment is another fact.
+        (
+            [*PAID, ALSO_PAID, ASKED, REFUNDED, replace(ASKED_SECOND, refund_id="f-2")],
+            RecordRefund("f-2", "r-3", 400),
+            [RefundCompleted("f-2", "p-2", "r-3", 400, "EUR", "c-1")],
+        ),
+        (
+            [*PAID, ALSO_PAID, ASKED, FAILED, replace(ASKED_SECOND, refund_id="f-2")],
+            RecordRefundFailure("f-2", "r-4", "closed"),
+            [RefundFailed("f-2", "p-2", "r-4", "closed")],
+        ),
         (PAID, RequestRefund("f-1", "p-1", 0), "amount-not-positive"),
         ([*PAID, OrderCompleted()], ASK, "order-completed"),
         *(([*PAID, end], ASK, [ASKED]) for end in ENDS),
@@ -125,6 +163,21 @@ def test_money_that_goes_back(when, history, command, answer):
     if answer is None:
         answer = [RefundRequested(command.refund_id, command.payment_id, 2000, command.reason)]
     assert when(history, command) == answer
+
+
+def test_facts_that_come_before_their_request_come_to_the_same(fold):
+    """The PSP may be faster than the log: what it told is not forgotten when it is asked."""
+    failed = RefundFailed("f-2", "p-1", "r-4", "account closed")
+    asked_again = replace(ASKED, refund_id="f-2")
+    facts = [ASKED_CAPTURE, CAPTURED, ASKED, REFUNDED, asked_again, failed]
+    early = [CAPTURED, ASKED_CAPTURE, REFUNDED, ASKED, failed, asked_again]
+
+    assert fold([PLACED, *early]).refunds == fold([PLACED, *facts]).refunds
+    assert fold([PLACED, *early]).payments == fold([PLACED, *facts]).payments
+    lost = CaptureFailed("p-1", "k-2", "r-9", "x")
+    asked = CaptureRequested("p-1", "k-2", 5)
+    assert fold([lost, asked]).payments == fold([asked, lost]).payments
+    assert fold([PLACED, RefundFailed("f-9", "p-1", "r", "x")]).refunds["f-9"].payment_id == "p-1"
 
 
 def test_what_went_back_is_owed_again(fold):

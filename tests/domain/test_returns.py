@@ -22,6 +22,7 @@ from domain.decide import decide
 from domain.events import (
     LinesAllocated,
     LinesBackordered,
+    LinesCancelled,
     OrderAccepted,
     OrderCancelled,
     OrderCompleted,
@@ -49,6 +50,7 @@ def pieces(*quantities):
     return tuple(LineQuantity(str(n), count) for n, count in enumerate(quantities, 1) if count)
 
 
+GONE = LinesCancelled(pieces(1), None, 1000, "EUR", "c-1")
 ALLOCATED, BACKORDERED = LinesAllocated(pieces(2)), LinesBackordered(pieces(1))
 
 
@@ -64,6 +66,8 @@ ALLOCATED, BACKORDERED = LinesAllocated(pieces(2)), LinesBackordered(pieces(1))
         ([PLACED], RecordAllocation((LineQuantity("1", 0),)), "quantity-not-positive"),
         ([PLACED], RecordAllocation((LineQuantity("1", INT64_MAX + 1),)), "amount-overflow"),
         ([PLACED, CANCELLED], RecordAllocation(pieces(1)), "order-cancelled"),
+        ([PLACED, GONE], RecordAllocation(pieces(2)), [ALLOCATED]),
+        ([PLACED, GONE], RecordAllocation(pieces(3)), "quantity-not-available"),
         ([PLACED], RecordBackorder(pieces(1)), [BACKORDERED]),
         ([PLACED, ALLOCATED, BACKORDERED], RecordBackorder(pieces(1)), "quantity-not-available"),
         ([PLACED, BACKORDERED], RecordAllocation(pieces(3)), [LinesAllocated(pieces(3))]),
@@ -174,6 +178,18 @@ def test_returns(when, history, command, answer):
     if answer is None:
         answer = [ReturnRequested(command.return_id, command.lines, command.reason)]
     assert when(history, command) == answer
+
+
+def test_each_line_comes_back_by_itself(when):
+    """Pieces of line 1 came, then those of line 2: of neither more are expected."""
+    asked = ReturnRequested("e-1", pieces(1, 1), None)
+    other = (ReceivedLine("2", 1, "new", restock=True),)
+    came_too = ReturnItemsReceived("e-1", other, 500, "EUR", "c-1")
+    both = [*ARRIVED, asked, APPROVED, CAME, came_too]
+
+    assert when([*ARRIVED, asked, APPROVED, CAME], ReceiveReturnItems("e-1", other)) == [came_too]
+    assert when(both, ReceiveReturnItems("e-1", ONE)) == "quantity-not-expected"
+    assert when(both, ReceiveReturnItems("e-1", other)) == "quantity-not-expected"
 
 
 def test_what_came_back_is_owed_no_longer(fold):
