@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN_OPTIONS ?=
 PYTEST_OPTIONS ?=
 
-.PHONY: help run test check measure proto format clean
+.PHONY: help run test check mutate measure proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,6 +34,10 @@ check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
 	@for release in tests/golden/[0-9]*/; do $(BIN)/buf breaking proto --against "$$release" || exit 1; done
 	$(BIN)/python -m pytest -q tests/test_tidy.py
 
+mutate: $(STAMP)  ## Change the domain in thousands of small ways; say which no test noticed. Half an hour.
+	@$(BIN)/mutmut run
+	@$(BIN)/mutmut results
+
 measure: $(STAMP)  ## Measure the README's figures on a stack of their own.
 	@$(BIN)/python benchmarks/measure.py
 
@@ -46,4 +50,4 @@ format: $(STAMP)  ## Format and fix what can be fixed by itself.
 	$(BIN)/ruff check --fix .
 
 clean:  ## Remove the environment and caches. Data in .data/ stays.
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) mutants .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
