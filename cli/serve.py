@@ -1,5 +1,7 @@
 """`orderlog serve command`, `orderlog serve query`, `orderlog project`: one process each."""
 
+from typing import Annotated
+
 import typer
 
 from cli.exit_codes import FAILED, INCOMPATIBLE, explained
@@ -8,7 +10,9 @@ _COMMAND = """Examples:
 
 ORDERLOG_KAFKA_BOOTSTRAP=kafka-1:9092,kafka-2:9092 orderlog serve command
 
-ORDERLOG_COMMAND_HOST=0.0.0.0 ORDERLOG_COMMAND_PORT=80 orderlog serve command
+ORDERLOG_NODE_URL=http://10.0.0.7 orderlog serve command --host 0.0.0.0 --port 80
+
+orderlog serve command --port 8011 & orderlog serve command --port 8012    # two nodes, one cluster
 """
 _QUERY = """Examples:
 
@@ -41,11 +45,26 @@ def register(app: typer.Typer) -> None:
     app.command("project", epilog=_PROJECT + explained(_PROJECT_CODES))(project)
 
 
-def command() -> None:
-    """Run the command API until SIGTERM or Ctrl-C. It needs Kafka, and no database."""
+Host = Annotated[
+    str | None,
+    typer.Option("--host", help="Address to listen on; default: ORDERLOG_COMMAND_HOST."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Its port; default: ORDERLOG_COMMAND_PORT."),
+]
+
+
+def command(host: Host = None, port: Port = None) -> None:
+    """Run one node of the command API until SIGTERM or Ctrl-C. It needs Kafka, and no database.
+
+    Nodes with the same environment and topic share the partitions. Each must be reached by the
+    others at its ORDERLOG_NODE_URL; without one, at its host and port.
+    """
     from command_api.app import run  # noqa: PLC0415 - one process loads only its own side
 
-    raise typer.Exit(run())
+    given = {"command_host": host, "command_port": port}
+    raise typer.Exit(run(**{name: value for name, value in given.items() if value is not None}))
 
 
 def query() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import structlog
 import uvloop
@@ -14,13 +14,17 @@ from starlette.responses import Response
 
 from command_api.endpoints import Commands
 from command_api.metrics import PartitionCollector
+from command_api.neighbours import Neighbours
 from command_api.openapi import describe
+from command_api.peers import Peers
 from command_api.problems import Problem, problem_of
+from command_api.routing import Router
 from command_api.submissions import Answers
 from domain.decide import DECIDER
 from eventlog import topics
 from eventlog.kafka import KafkaLog
 from eventlog.log import LogUnavailable, TopicMismatch
+from eventlog.membership import Membership
 from eventlog.ownership import Partitions
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
@@ -31,28 +35,38 @@ _log = structlog.get_logger("orderlog.command_api")
 
 _ERRORS = {404: "not-found", 405: "method-not-allowed"}
 
-OpenPartitions = Callable[[], AbstractAsyncContextManager[Partitions]]
+OpenPartitions = Callable[[Peers], AbstractAsyncContextManager[Partitions]]
 
 
 class State(TypedDict):
     """What requests find at `request.state`."""
 
-    partitions: Partitions
-    answers: Answers
+    router: Router
 
 
 def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> FastAPI:
-    """Put the application together; the partitions are open while it runs."""
+    """Put the application together; the partitions are open while it runs.
+
+    `await app.state.leave()` before it ends: the partitions then have other owners already.
+    """
     opened: list[Partitions] = []
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_partitions() as partitions:
+        timeout_s = settings.peer_timeout_ms / 1000
+        async with Peers(timeout_s) as peers, open_partitions(peers) as partitions:
             opened.append(partitions)
+            router = Router(
+                partitions,
+                Answers(partitions.identity),
+                peers,
+                tenant=settings.tenant,
+                wait_s=settings.handover_wait_ms / 1000,
+            )
             collector = PartitionCollector(partitions)
             REGISTRY.register(collector)
             try:
-                yield State(partitions=partitions, answers=Answers(partitions.identity))
+                yield State(router=router)
             finally:
                 opened.clear()
                 REGISTRY.unregister(collector)
@@ -60,6 +74,8 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
     async def checks() -> Mapping[str, str | None]:
         if not opened:
             return {"kafka": "starting"}
+        if not opened[0].has_joined:
+            return {"group": "joining"}
         return {
             f"partition {partition}": None if state == "serving" else state
             for partition, state in opened[0].health().items()
@@ -73,8 +89,18 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
         exception_handlers={HTTPException: _no_route, Exception: _fault},
     )
     # Before FastAPI's own routes: the busiest is found first.
-    app.router.routes[:0] = [*Commands(settings).routes(), *health_routes("command", checks)]
+    app.router.routes[:0] = [
+        *Commands(settings).routes(),
+        *Neighbours(settings).routes(),
+        *health_routes("command", checks),
+    ]
     describe(app, settings)
+
+    async def leave() -> None:
+        if opened:
+            await opened[0].leave()
+
+    app.state.leave = leave
     return app
 
 
@@ -92,23 +118,33 @@ async def _fault(_: Request, error: Exception) -> Response:
 
 
 @asynccontextmanager
-async def kafka_partitions(log: LogSettings, node: str) -> AsyncIterator[Partitions]:
-    """Own every partition of the topic; they are taken over in the background."""
+async def kafka_partitions(
+    log: LogSettings, node: str, url: str, peers: Peers
+) -> AsyncIterator[Partitions]:
+    """Join the group of command nodes and own a share of the topic; leave in order."""
     async with (
         KafkaLog(log) as kafka,
-        await Partitions.open(kafka, DECIDER, settings=log, node=node) as partitions,
+        await Partitions.open(
+            kafka, DECIDER, settings=log, node=node, let_go=peers.ask_release
+        ) as partitions,
     ):
-        yield partitions
+        membership = Membership(log, url, partitions.owned, partitions.assigned)
+        try:
+            await membership.start()
+            partitions.leave = membership.leave
+            yield partitions
+        finally:
+            await membership.stop()
 
 
-def run() -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code.
+def run(**options: Any) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code. `options` go before the environment.
 
     0: stopped in order. 1: Kafka does not answer, or the port is taken. 4: the topic is not what
     is needed; the log line says what to do.
     """
     configure_logging("command")
-    log, settings = LogSettings(), CommandSettings()
+    log, settings = LogSettings(), CommandSettings(**options)
     try:
         topics.check(log)
     except TopicMismatch as error:
@@ -117,5 +153,8 @@ def run() -> int:
     except LogUnavailable as error:
         _log.error("kafka_unavailable", reason=str(error))
         return FAILED
-    app = create_app(lambda: kafka_partitions(log, settings.node), settings)
-    return uvloop.run(serve(app, settings.command_host, settings.command_port))
+    url = settings.node_url or f"http://{settings.command_host}:{settings.command_port}"
+    node = settings.node or url.partition("://")[2]
+    app = create_app(lambda peers: kafka_partitions(log, node, url, peers), settings)
+    serving = serve(app, settings.command_host, settings.command_port, leave=app.state.leave)
+    return uvloop.run(serving)

@@ -29,9 +29,7 @@ from command_api.bodies import (
 )
 from command_api.problems import Problem, invalid, problem_of, wrong_field
 from command_api.reading import KEY_MAX, Asked, asked, order_id_of, parse, read_body
-from command_api.submissions import submission
-from eventlog.ownership import Partitions
-from eventlog.submission import Outcome, Submission
+from command_api.routing import Router
 from runtime.settings import CommandSettings
 
 _CREATED, _OK = 201, 200
@@ -65,8 +63,7 @@ class Commands:
         async def begin(request: Request) -> Response:
             given = asked(request)
             body = self._validated(model, await self._body(request))
-            sent = submission(body, None, given, self._settings.tenant)
-            return self._answer(request, await self._submit(request, sent), _CREATED)
+            return _answer(await _submit(request, body, None, given), _CREATED)
 
         return begin
 
@@ -78,8 +75,7 @@ class Commands:
         order_id = order_id_of(request.path_params["order_id"])
         given = asked(request)
         body = self._validated(model, await self._body(request) or b"{}")
-        sent = submission(body, order_id, given, self._settings.tenant)
-        return self._answer(request, await self._submit(request, sent), _OK)
+        return _answer(await _submit(request, body, order_id, given), _OK)
 
     async def batch(self, request: Request) -> Response:
         """Answer POST /v1/commands: commands on one order keep their order."""
@@ -105,12 +101,10 @@ class Commands:
             body = _item_body(parsed)
             key = parsed.idempotency_key or f"{given.idempotency_key}/{number}"
             own = replace(given, idempotency_key=key, expected_version=parsed.expected_version)
-            sent = submission(body, parsed.order_id, own, self._settings.tenant)
-            outcome = await self._submit(request, sent)
+            answer = await _submit(request, body, parsed.order_id, own)
         except Exception as error:  # noqa: BLE001 - each command has its own answer
             return problem_of(error).result()
-        status = _CREATED if body.creates else _OK
-        return {"status": status, **request.state.answers.result(outcome)}
+        return {"status": _CREATED if body.creates else _OK, **answer}
 
     async def _body(self, request: Request) -> bytes:
         return await read_body(
@@ -126,31 +120,6 @@ class Commands:
         """
         parse(raw, self._settings)
         return model.model_validate_json(raw)
-
-    async def _submit(self, request: Request, sent: Submission) -> Outcome:
-        """Hand the command to its owner and measure what comes of it."""
-        partitions: Partitions = request.state.partitions
-        started = time.perf_counter()
-        try:
-            outcome = await partitions.submit(sent)
-        except Exception as error:
-            metrics.COMMANDS.labels(sent.command_name, problem_of(error).code).inc()
-            raise
-        result = "replayed" if outcome.replayed else "accepted"
-        metrics.COMMANDS.labels(sent.command_name, result).inc()
-        metrics.SECONDS.observe(time.perf_counter() - started)
-        return outcome
-
-    def _answer(self, request: Request, outcome: Outcome, status: int) -> Response:
-        body = request.state.answers.result(outcome)
-        headers = {
-            "ETag": f'"{outcome.version}"',
-            "Orders-Position": body["position"],
-            "Idempotency-Replayed": "true" if outcome.replayed else "false",
-        }
-        if status == _CREATED:
-            headers["Location"] = f"/v1/orders/{outcome.order_id}"
-        return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
         """Bound what is in flight, and turn every error into its problem document."""
@@ -173,6 +142,35 @@ class Commands:
                 self._in_flight -= 1
 
         return guarded
+
+
+async def _submit(
+    request: Request, body: Body, order_id: str | None, given: Asked
+) -> dict[str, Any]:
+    """Hand the command to its owner and measure what comes of it."""
+    router: Router = request.state.router
+    started = time.perf_counter()
+    try:
+        sent = router.submission(body, order_id, given)
+        answer = await router.answer(sent, body, given)
+    except Exception as error:
+        metrics.COMMANDS.labels(body.command_name, problem_of(error).code).inc()
+        raise
+    result = "replayed" if answer["replayed"] else "accepted"
+    metrics.COMMANDS.labels(body.command_name, result).inc()
+    metrics.SECONDS.observe(time.perf_counter() - started)
+    return answer
+
+
+def _answer(body: dict[str, Any], status: int) -> Response:
+    headers = {
+        "ETag": f'"{body["version"]}"',
+        "Orders-Position": body["position"],
+        "Idempotency-Replayed": "true" if body["replayed"] else "false",
+    }
+    if status == _CREATED:
+        headers["Location"] = f"/v1/orders/{body['order_id']}"
+    return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
 
 def _require_batch_headers(given: Asked, commands: int) -> None:

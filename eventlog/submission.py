@@ -89,5 +89,12 @@ class PartitionUnavailable(Overloaded):
     """
 
 
+class NotServing(PartitionUnavailable):
+    """The partition does not take commands here, and nothing was queued or decided.
+
+    Wait for `Partitions.changed`, and send it to the owner of then.
+    """
+
+
 class PartitionHalted(PartitionUnavailable):
     """The log contradicts itself; the message says what was seen. A person must look."""

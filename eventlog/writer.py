@@ -20,6 +20,7 @@ from eventlog.log import Appender, Doubtful, EventLog, IntegrityError, LogError,
 from eventlog.partition_state import PartitionState
 from eventlog.stream import Staging
 from eventlog.submission import (
+    NotServing,
     Outcome,
     Overloaded,
     PartitionHalted,
@@ -83,6 +84,8 @@ class PartitionWriter(Generic[State]):
     ) -> None:
         self.partition = partition
         self.health = "acquiring"
+        self.on_change: Callable[[], None] = lambda: None
+        """Is called whenever `health` is another one."""
         self.counts = _Counts()
         self._log = log
         self._options = options
@@ -102,10 +105,13 @@ class PartitionWriter(Generic[State]):
         Raises:
             domain.errors.Refused: the command's own answer; nothing was appended.
             Overloaded: the queue is full; nothing was queued, send again later.
-            PartitionUnavailable: not serving, or the outcome is unknown: send again, same key.
+            NotServing: nothing was queued or decided; the owner may be another node by now.
+            PartitionUnavailable: the outcome is unknown: send again, same key.
         """
-        if self.health != "serving":
+        if self.health.startswith("halted"):
             raise self._unavailable()
+        if self.health != "serving":
+            raise NotServing(f"partition {self.partition} is {self.health}", 1)
         if len(self._queue) >= self._options.queue_commands_max:
             raise Overloaded(f"partition {self.partition} has a full queue")
         waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
@@ -158,7 +164,7 @@ class PartitionWriter(Generic[State]):
             self._drop_undecided()
         await self._append([self._state.mark(self._options.node, self._clock_us())])
         self.counts.acquisitions += 1
-        self.health = "serving"
+        self._become("serving")
         _log.info(
             "partition_acquired",
             partition=self.partition,
@@ -258,17 +264,21 @@ class PartitionWriter(Generic[State]):
 
     def _doubt(self, error: Exception) -> None:
         """Stop accepting; what waits is answered from the log after the next acquisition."""
-        self.health = "in doubt"
+        self._become("in doubt")
         self.counts.doubts += 1
         _log.warning("partition_in_doubt", partition=self.partition, why=str(error))
 
     def _halt(self, error: Exception) -> None:
-        self.health = f"halted: {error}"
+        self._become(f"halted: {error}")
         _log.error("partition_halted", partition=self.partition, why=str(error))
+
+    def _become(self, health: str) -> None:
+        self.health = health
+        self.on_change()
 
     def _refuse_all(self) -> None:
         if not self.health.startswith("halted"):
-            self.health = "released"
+            self._become("released")
         while self._queue:
             waiting = self._queue.popleft()
             if not waiting.answer.done():
@@ -283,5 +293,5 @@ class PartitionWriter(Generic[State]):
         """Stop accepting, commit what is queued, then let `run` return."""
         self._closing.set()
         if self.health == "serving":
-            self.health = "releasing"
+            self._become("releasing")
         self._wake.set()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -51,19 +51,35 @@ def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = Non
 
 
 async def serve(
-    app: ASGIApp, host: str, port: int, on_stop: Callable[[], None] = lambda: None
+    app: ASGIApp,
+    host: str,
+    port: int,
+    on_stop: Callable[[], None] = lambda: None,
+    leave: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; `on_stop` is called first, to end what would not end.
+
+    Requests are still answered while `leave` runs; a second signal does not wait for it.
 
     Returns the exit code: 0, or 1 when the address cannot be had.
     """
     serving = server(app, host, port)
+    loop = asyncio.get_running_loop()
+    leaving: list[asyncio.Task[None]] = []
+
+    async def leave_first(to_leave: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await to_leave()
+        finally:
+            serving.should_exit = True
 
     def stop() -> None:
         on_stop()
-        serving.should_exit = True
+        if leave is None or leaving:
+            serving.should_exit = True
+        else:
+            leaving.append(loop.create_task(leave_first(leave)))
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     try:

@@ -34,6 +34,12 @@ class LogSettings(_Settings):
     retry_backoff_ms: int = Field(100, ge=10, le=10_000)
     commit_deadline_ms: int = Field(4_000, ge=100, le=60_000)
     acquire_deadline_ms: int = Field(15_000, ge=1_000, le=600_000)
+    group_heartbeat_ms: int = Field(
+        500, ge=100, le=10_000, description="how soon a node learns that partitions move"
+    )
+    group_session_timeout_ms: int = Field(
+        10_000, ge=1_000, le=300_000, description="a silent node loses its partitions after this"
+    )
     group_commands_max: int = Field(500, ge=1, le=10_000)
     group_bytes_max: int = Field(900_000, ge=1_000, le=100_000_000)
     queue_commands_max: int = Field(5_000, ge=1, le=1_000_000, description="per partition")
@@ -59,7 +65,25 @@ class CommandSettings(_Settings):
     command_host: str = "127.0.0.1"
     command_port: int = Field(8000, ge=0, le=65535)
     query_url: str = Field("http://127.0.0.1:8001", description="named in Location headers' docs")
-    node: str = Field("node-1", pattern=r"^[a-zA-Z0-9._:-]{1,200}$")
+    node: str | None = Field(
+        None,
+        pattern=r"^[a-zA-Z0-9._:-]{1,200}$",
+        description="this node's name in ownership records; None: host and port of its URL",
+    )
+    node_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+$",
+        description="where other command nodes reach this one; None: command_host and its port",
+    )
+    peer_timeout_ms: int = Field(
+        10_000, ge=100, le=600_000, description="a command that was sent on is unknown after this"
+    )
+    handover_wait_ms: int = Field(
+        5_000,
+        ge=0,
+        le=60_000,
+        description="how long a command waits for the owner of a partition that is moving",
+    )
     tenant: str = Field("default", pattern=r"^[a-zA-Z0-9._-]{1,100}$")
     body_bytes_max: int = Field(256 * 1024, ge=1024, le=64 * 1024 * 1024)
     batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)

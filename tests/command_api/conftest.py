@@ -132,7 +132,7 @@ async def serving(
     log_settings = LogSettings(**settings.pop("log_settings", {}))
 
     @asynccontextmanager
-    async def open_partitions() -> AsyncIterator[Partitions]:
+    async def open_partitions(_peers) -> AsyncIterator[Partitions]:
         async with await Partitions.open(
             log, decider, settings=log_settings, node="test"
         ) as partitions:
@@ -149,7 +149,7 @@ async def serving(
 
         transport = httpx2.ASGITransport(app=with_state)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, log, state["partitions"])
+            yield Api(client, log, state["router"].partitions)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ async def port() -> AsyncIterator[int]:
     """Serve over a log in memory."""
 
     @asynccontextmanager
-    async def open_partitions() -> AsyncIterator[Partitions]:
+    async def open_partitions(_peers) -> AsyncIterator[Partitions]:
         async with await Partitions.open(
             MemoryLog(), DECIDER, settings=LogSettings(), node="test"
         ) as partitions:

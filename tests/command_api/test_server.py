@@ -52,7 +52,7 @@ async def wire() -> AsyncIterator[Wire]:
     log = MemoryLog()
 
     @asynccontextmanager
-    async def open_partitions() -> AsyncIterator[Partitions]:
+    async def open_partitions(_peers) -> AsyncIterator[Partitions]:
         async with await Partitions.open(
             log, DECIDER, settings=LogSettings(), node="test"
         ) as partitions:

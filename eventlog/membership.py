@@ -1,0 +1,192 @@
+"""One node's place in the group of command nodes: what it should own, and where the others are.
+
+The group's assignment is a hint that keeps things alive. Safety comes from fencing alone: see
+`eventlog.writer`.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import (
+    ConsumerProtocolMemberAssignment,
+    ConsumerProtocolMemberMetadata,
+)
+from aiokafka.errors import KafkaError
+
+from eventlog.assignment import Member, Table, assign, table
+from eventlog.log import LogUnavailable
+from runtime.settings import LogSettings
+
+_log = structlog.get_logger("orderlog.membership")
+
+_NEVER_MS = 2**31 - 1
+_VERSION = 0
+_LEAVE_S = 8.0
+
+Assigned = Callable[[frozenset[int], Table], None]
+"""Is told what this node should own now, and where every partition is."""
+
+
+class Membership:
+    """Joins the group on `start`. `on_assigned` is called after every rebalance."""
+
+    def __init__(
+        self,
+        settings: LogSettings,
+        url: str,
+        owned: Callable[[], Iterable[int]],
+        on_assigned: Assigned,
+    ) -> None:
+        """`owned` is asked what this node owns, whenever the group is formed anew."""
+        self._settings = settings
+        self._url = url
+        self._owned = owned
+        self._on_assigned = on_assigned
+        self._is_leaving = False
+        self._has_left = asyncio.Event()
+        self._table = Table({}, {})
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Join; the first assignment comes within about a heartbeat.
+
+        Raises:
+            LogUnavailable: Kafka does not answer.
+        """
+        settings = self._settings
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            group_id=f"orderlog.{settings.environment}.command",
+            client_id="orderlog-command",
+            # A node that was killed and comes back has its partitions at once (KIP-345), instead of
+            # when the group has noticed that it was gone.
+            group_instance_id=self._url.replace("://", "-").replace(":", "-"),
+            partition_assignment_strategy=(self._assignor(),),
+            session_timeout_ms=settings.group_session_timeout_ms,
+            rebalance_timeout_ms=settings.group_session_timeout_ms,
+            heartbeat_interval_ms=settings.group_heartbeat_ms,
+            max_poll_interval_ms=_NEVER_MS,  # Nothing is ever polled: the log has other readers.
+            request_timeout_ms=settings.request_timeout_ms + settings.group_session_timeout_ms,
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+        )
+        self._consumer.subscribe([settings.kafka_topic], listener=_Listener(self))
+        try:
+            await self._consumer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self.stop()
+            raise LogUnavailable(
+                f"the group of command nodes cannot be joined: {error!r}"
+            ) from error
+
+    async def leave(self) -> None:
+        """Ask to own nothing any more, and wait until the others have what was ours."""
+        is_alone = set(self._table.owners.values()) <= {self._url}
+        if self._consumer is None or is_alone:
+            return
+        self._is_leaving = True
+        self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - no public way to say more
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._has_left.wait(), _LEAVE_S)
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            with suppress(TimeoutError, KafkaError, OSError):
+                await asyncio.wait_for(consumer.stop(), _LEAVE_S)
+
+    def told(self, partitions: Iterable[int]) -> None:
+        """Pass on what the group has come to."""
+        mine = frozenset(partitions)
+        _log.info(
+            "partitions_assigned",
+            partitions=sorted(mine),
+            nodes=len(set(self._table.owners.values())),
+        )
+        if self._is_leaving and not mine:
+            self._has_left.set()
+        self._on_assigned(mine, self._table)
+
+    def pause(self, partitions: Iterable[Any]) -> None:
+        """Keep the consumer from fetching records that nobody asks it for."""
+        if self._consumer is not None:
+            self._consumer.pause(*partitions)
+
+    def _member(self) -> Member:
+        return Member(self._url, frozenset(self._owned()), self._is_leaving)
+
+    def _assignor(self) -> type[AbstractPartitionAssignor]:
+        """Make this node's assignor: aiokafka wants a class and calls class methods only."""
+        this = self
+
+        class Assignor(AbstractPartitionAssignor):  # type: ignore[misc]
+            name = "orderlog"
+
+            @classmethod
+            def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+                said = _written(this._member())
+                return ConsumerProtocolMemberMetadata(_VERSION, list(topics), said)
+
+            @classmethod
+            def assign(
+                cls,
+                cluster: ClusterMetadata,
+                members: Mapping[str, ConsumerProtocolMemberMetadata],
+            ) -> dict[str, ConsumerProtocolMemberAssignment]:
+                topic = this._settings.kafka_topic
+                known = {key: _read(said.user_data) for key, said in members.items()}
+                result = assign(known, cluster.partitions_for_topic(topic) or ())
+                told = json.dumps(_plain(table(known, result))).encode()
+                return {
+                    key: ConsumerProtocolMemberAssignment(_VERSION, [(topic, sorted(mine))], told)
+                    for key, mine in result.items()
+                }
+
+            @classmethod
+            def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+                said = json.loads(assignment.user_data)
+                this._table = Table(_by_number(said["owners"]), _by_number(said["before"]))
+
+        return Assignor
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Writers go on while the group is formed anew: only what has changed is acted upon."""
+
+    def __init__(self, membership: Membership) -> None:
+        self._membership = membership
+
+    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Do nothing: most of them come back in a moment."""
+
+    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """Act on what is ours now."""
+        self._membership.pause(assigned)
+        self._membership.told(topic_partition.partition for topic_partition in assigned)
+
+
+def _written(member: Member) -> bytes:
+    said = {"url": member.url, "owned": sorted(member.owned), "is_leaving": member.is_leaving}
+    return json.dumps(said).encode()
+
+
+def _read(user_data: bytes) -> Member:
+    said = json.loads(user_data)
+    return Member(said["url"], frozenset(said["owned"]), said["is_leaving"])
+
+
+def _plain(known: Table) -> dict[str, dict[int, str]]:
+    return {"owners": dict(known.owners), "before": dict(known.before)}
+
+
+def _by_number(said: Mapping[str, str]) -> dict[int, str]:
+    return {int(partition): url for partition, url in said.items()}
