@@ -65,15 +65,15 @@ class CommandSettings(_Settings):
     command_host: str = "127.0.0.1"
     command_port: int = Field(8000, ge=0, le=65535)
     query_url: str = Field("http://127.0.0.1:8001", description="named in Location headers' docs")
-    node: str | None = Field(
-        None,
-        pattern=r"^[a-zA-Z0-9._:-]{1,200}$",
-        description="this node's name in ownership records; None: host and port of its URL",
+    node: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._:-]{0,200}$",
+        description="this node's name in ownership records; empty: host and port of its URL",
     )
-    node_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^/?#]+$",
-        description="where other command nodes reach this one; None: command_host and its port",
+    node_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/?#]+)?$",
+        description="where other command nodes reach this one; empty: command_host and its port",
     )
     peer_timeout_ms: int = Field(
         10_000, ge=100, le=600_000, description="a command that was sent on is unknown after this"

@@ -43,6 +43,8 @@ def served() -> Iterator[tuple[str, str]]:
         assert isinstance(route, Route)
         if not route.include_in_schema:
             continue
+        if route.path.startswith("/-/") and route.path != "/-/versions":
+            continue  # Nodes use it among themselves.
         paths = (
             [path for path in COMMAND_PATHS.values() if path.startswith(ORDER_PATH)]
             if route.path == ORDER_PATH + "{command}"

@@ -105,7 +105,7 @@ def test_every_limit_is_that_of_the_settings():
     }
     units = {"": 1, "KiB": 1024, "MiB": 1024 * 1024, "s": 1000}
 
-    assert len(limits) == 11
+    assert len(limits) == 12
     for text, name in limits:
         number, _, unit = text.partition(" ")
         assert int(number.replace(",", "")) * units[unit] == fields[name.lower()].default, name
