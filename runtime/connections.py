@@ -55,8 +55,9 @@ class _Bounded(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing() or not (self._is_in_head or self._is_idle()):
             return
-        # The bytes before a head that began here belong to another request.
-        self._head_bytes += 0 if self._has_begun else len(data)
+        # What comes before a head that begins here, or after an early answer, is a body.
+        if self._is_in_head and not self._has_begun:
+            self._head_bytes += len(data)
         if self._head_bytes > self.bytes_max:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         else:

@@ -145,6 +145,22 @@ async def test_requests_in_one_piece_are_answered_one_by_one(port):
     assert said.count(b"HTTP/1.1 200") == 3
 
 
+async def test_a_body_that_comes_after_its_answer_is_no_head(port):
+    """Found by fuzzing under load: it was counted, and 431 came as the next request's answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000\r\n\r\n")
+    first = await reader.readuntil(b"ok")
+    writer.write(b"x" * 4_500)
+    await writer.drain()
+    await asyncio.sleep(0.01)
+    writer.write(b"x" * 4_500 + b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+    async with asyncio.timeout(DEADLINE_S):
+        second = await reader.read()
+    writer.close()
+
+    assert [said.split(b" ")[1] for said in (first, second)] == [b"200", b"200"]
+
+
 @pytest.mark.parametrize("said", [b"\x16\x03\x01\x02\x00\x01", b"hello\r\n\r\n", b"GET\r\n\r\n"])
 async def test_what_is_no_request_is_told_so(port, said):
     assert problem(await told(port, said)) == (400, "malformed-request")
