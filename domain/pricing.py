@@ -69,7 +69,7 @@ def _placed(line_id: str, line: Line, discount_minor: int) -> PlacedLine:
     tax_minor = sum(tax.amount_minor for tax in line.taxes)
     added_minor = sum(tax.amount_minor for tax in line.taxes if not tax.included)
     total_minor = subtotal_minor - discount_minor + added_minor
-    require_int64(line.quantity, line.unit_price_minor, subtotal_minor, tax_minor, total_minor)
+    require_int64(subtotal_minor, tax_minor, total_minor)
     return PlacedLine(
         line_id=line_id,
         sku=line.sku,

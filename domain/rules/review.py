@@ -8,7 +8,7 @@ from domain.events import OrderAccepted, OrderEvent, OrderExpired, OrderRejected
 from domain.order import Order
 from domain.statuses import Lifecycle
 
-_CLOSED: Mapping[Lifecycle, tuple[str, str]] = {
+_CLOSED: Mapping[Lifecycle | None, tuple[str, str]] = {
     Lifecycle.DRAFT: ("order-not-placed", "This order is a draft; place it first."),
     Lifecycle.COMPLETED: (
         "order-completed",
@@ -59,7 +59,7 @@ def expire(state: Order, _command: Expire) -> list[OrderEvent]:
 
 def require_open(state: Order) -> None:
     """Let placed and accepted orders pass: drafts are too early for it, ended orders too late."""
-    closed = None if state.lifecycle is None else _CLOSED.get(state.lifecycle)
+    closed = _CLOSED.get(state.lifecycle)
     if closed is not None:
         raise Rejected(*closed)
 

@@ -1,5 +1,7 @@
 """Changing what was ordered, after it was placed (I6, I7)."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,6 +117,7 @@ def adding(**line):
         ([PLACED, PROPOSED, APPLIED], DeclineAmendment("a-1"), "amendment-closed"),
         ([PLACED, PROPOSED], WithdrawAmendment("a-1"), [WITHDRAWN]),
         ([PLACED, PROPOSED, WITHDRAWN], WithdrawAmendment("a-1"), []),
+        ([PLACED, PROPOSED, DECLINED], WithdrawAmendment("a-1"), "amendment-closed"),
         ([PLACED, PROPOSED, CANCELLED], WithdrawAmendment("a-1"), []),
         ([PLACED, PROPOSED, CANCELLED], ApproveAmendment("a-1"), "amendment-closed"),
     ],
@@ -129,6 +132,34 @@ def test_an_applied_amendment_is_the_order(fold):
     assert state.total_minor == PLACED.total_minor - 1066
     assert state.lines["1"].placed == TWO_CUPS
     assert state.open_amendment is None
+
+
+def test_an_applied_amendment_keeps_what_became_of_the_pieces(fold):
+    four = replace(TWO_CUPS, quantity=4)
+    applied = AmendmentApplied("a-1", (four,), 0, "EUR", "c-1")
+
+    line = fold([PLACED, CANCELLED_ONE, applied]).lines["1"]
+
+    assert (line.ordered, line.cancelled, line.cancelled_minor) == (4, 1, 1066)
+
+
+def test_a_proposal_has_its_reason(when):
+    asked = replace(FEWER, reason="The customer called.")
+    [proposed] = when([PLACED], asked)
+
+    assert proposed == replace(PROPOSED, reason="The customer called.")
+    assert when([PLACED, proposed], asked) == []
+    assert when([PLACED, proposed], FEWER) == "amendment-id-reused"
+
+
+def test_a_line_keeps_its_name_and_its_taxes_grow_with_it(when):
+    tax = Tax("VAT", "0.19", 190, included=True)
+    line = Line("A", 1, 1000, name="Cup", taxes=(tax,))
+    [placed] = decide(Order(), PlaceOrder("c-1", "EUR", (line,)))
+
+    [proposed] = when([placed], to(2))
+
+    assert (proposed.lines[0].name, proposed.lines[0].tax_minor) == ("Cup", 380)
 
 
 def test_a_proposal_changes_nothing_by_itself(fold):

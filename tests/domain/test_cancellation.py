@@ -11,7 +11,7 @@ from domain.events import (
     ShipmentDelivered,
     ShipmentDispatched,
 )
-from domain.order import Order
+from domain.order import Order, ShipmentStage
 from domain.values import Discount, Line, LineQuantity, Shipping
 
 COMMAND = PlaceOrder(
@@ -114,3 +114,11 @@ def test_a_cancelled_order_has_no_piece_and_no_value_left(fold):
     assert state.cancelled_minor == state.total_minor
     assert all(line.cancelled == line.ordered for line in state.lines.values())
     assert all(state.in_shipments(line_id) == 0 for line_id in state.lines)
+
+
+def test_what_is_cancelled_is_worth_all_of_it_and_what_has_left_has_left(fold):
+    """No rule cancels an order that has left in part; a fact from elsewhere folds all the same."""
+    state = fold([*SHIPPED, ended(2990)])
+
+    assert [line.cancelled_minor for line in state.lines.values()] == [2000, 500]
+    assert state.shipments["s-1"].stage is ShipmentStage.DISPATCHED

@@ -34,7 +34,7 @@ from domain.events import (
     OrderRepriced,
     ShippingSelected,
 )
-from domain.order import Order
+from domain.order import Draft, Order
 from domain.statuses import Lifecycle
 from domain.values import (
     INT64_MAX,
@@ -174,6 +174,18 @@ def test_the_contact_of_a_draft_is_the_orders(fold):
 def test_an_id_begins_one_order(fold, history):
     with pytest.raises(OrderExists):
         decide(fold(history), CreateDraft("c-1", "EUR"))
+
+
+def test_what_was_placed_is_kept_as_a_draft_no_longer(fold):
+    assert fold([DRAFTED, CUP, SPRING, PLACED]).draft == Draft()
+
+
+def test_a_discount_that_was_removed_is_not_given(fold):
+    state = fold([DRAFTED, CUP, SPRING, DiscountRemoved("SPRING")])
+
+    [placed] = decide(state, Place())
+
+    assert (placed.discounts, placed.discount_minor) == ((), 0)
 
 
 def test_a_draft_is_a_draft(fold):

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.commands import PlaceOrder
+from domain.currencies import written
 from domain.decide import decide
 from domain.errors import OrderExists, Rejected
 from domain.events import NoteAdded, OrderPlaced
@@ -89,6 +90,47 @@ def test_a_full_order_freezes_prices_taxes_and_discounts(when):
             total_minor=2381 + 943 + 490,
         )
     ]
+
+
+HUGE_VAT = Tax("VAT", "1", INT64_MAX, included=True)
+HALF = INT64_MAX // 2 + 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        # Each sum by itself is too large, while the total would fit.
+        replace(lines(Line("A", 2, HALF)), discounts=(Discount("d", 5, None),)),
+        lines(Line("A", 1, 1, taxes=(HUGE_VAT, replace(HUGE_VAT, code="B", amount_minor=1)))),
+        lines(Line("A", 1, INT64_MAX, taxes=(ADDED,))),
+        replace(lines(Line("A", 1, HALF), Line("B", 1, HALF)), discounts=(Discount("d", 5, None),)),
+        lines(Line("A", 1, 1, taxes=(HUGE_VAT,)), Line("B", 1, 1, taxes=(INCLUDED,))),
+    ],
+    ids=["subtotal of a line", "taxes of a line", "total of a line", "subtotal", "taxes"],
+)
+def test_every_sum_must_fit(when, command):
+    assert when([], command) == "amount-overflow"
+
+
+def test_lines_that_cost_nothing_after_their_discounts_are_an_order(when):
+    given = replace(SMALLEST, discounts=(Discount("d", 2598, "1"),))
+
+    [event] = when([], given)
+
+    assert event.total_minor == 0
+
+
+def test_an_exchange_names_the_order_that_it_replaces(when, fold):
+    other = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
+
+    [event] = when([], replace(FULL, replaces_order_id=other))
+
+    assert event.replaces_order_id == other
+    assert fold([event]).contact == FULL.contact
+
+
+def test_an_amount_of_no_known_currency_is_written_whole():
+    assert written(5, "?") == "5 ?"
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from domain.events import (
     OrderExpired,
     OrderRejected,
     PaymentAuthorisationExpired,
+    PaymentAuthorisationRequested,
     PaymentAuthorised,
     PaymentCaptured,
     PaymentVoided,
@@ -128,6 +129,12 @@ ENDS = [OrderCancelled(None, 2000, "EUR", "c-1"), OrderRejected("no"), OrderExpi
             RequestRefund("f-1", "p-2", 1),
             "refund-exceeds-captured",
         ),
+        # The order gives back only what was taken for it, with whatever payment.
+        (
+            [*PAID, ALSO_PAID, CHARGED_BACK, replace(UNASKED, refund_id="f-9")],
+            RequestRefund("f-1", "p-2", 1),
+            "refund-exceeds-captured",
+        ),
         # The same reference on another payment is another fact.
         (
             [*PAID, ALSO_PAID, ASKED, REFUNDED, replace(ASKED_SECOND, refund_id="f-2")],
@@ -174,6 +181,8 @@ def test_facts_that_come_before_their_request_come_to_the_same(fold):
 
     assert fold([PLACED, *early]).refunds == fold([PLACED, *facts]).refunds
     assert fold([PLACED, *early]).payments == fold([PLACED, *facts]).payments
+    requested = PaymentAuthorisationRequested("p-1", 2000, "card")
+    assert fold([AUTHORISED, requested]).payments == fold([requested, AUTHORISED]).payments
     lost = CaptureFailed("p-1", "k-2", "r-9", "x")
     asked = CaptureRequested("p-1", "k-2", 5)
     assert fold([lost, asked]).payments == fold([asked, lost]).payments

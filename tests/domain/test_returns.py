@@ -172,12 +172,19 @@ ASK = RequestReturn("e-1", pieces(2), "too small")
         ([*ARRIVED, ASKED, APPROVED, CAME], CloseReturn("e-1"), [CLOSED]),
         ([*ARRIVED, ASKED, APPROVED, CLOSED], CloseReturn("e-1"), []),
         ([*ARRIVED, ASKED], CloseReturn("e-1"), "return-not-approved"),
+        ([*ARRIVED, ASKED, REFUSED], CloseReturn("e-1"), "return-rejected"),
+        ([*ARRIVED, ASKED, APPROVED, CLOSED], RejectReturn("e-1", "worn"), "return-closed"),
     ],
 )
 def test_returns(when, history, command, answer):
     if answer is None:
         answer = [ReturnRequested(command.return_id, command.lines, command.reason)]
     assert when(history, command) == answer
+
+
+def test_a_line_that_a_fact_names_twice_counts_twice(fold):
+    """No rule lets it through; a fact from elsewhere folds all the same."""
+    assert fold([PLACED, ShipmentCreated("s-1", pieces(1) * 2, None)]).in_shipments("1") == 2
 
 
 def test_each_line_comes_back_by_itself(when):
