@@ -22,9 +22,9 @@ from command_api.routing import Router
 from command_api.submissions import Answers
 from domain.decide import DECIDER
 from eventlog import topics
+from eventlog.group.membership import Membership
 from eventlog.kafka import KafkaLog
 from eventlog.log import LogUnavailable, TopicMismatch
-from eventlog.membership import Membership
 from eventlog.ownership import Partitions
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
@@ -44,18 +44,20 @@ class State(TypedDict):
     router: Router
 
 
-def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> FastAPI:
-    """Put the application together; the partitions are open while it runs.
+class _Opened:
+    """The partitions while the application runs, for requests, probes and the end."""
 
-    `await app.state.leave()` before it ends: the partitions then have other owners already.
-    """
-    opened: list[Partitions] = []
+    def __init__(self, open_partitions: OpenPartitions, settings: CommandSettings) -> None:
+        self._open_partitions = open_partitions
+        self._settings = settings
+        self._partitions: Partitions | None = None
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[State]:
+        """Open the partitions, and close them in the end."""
+        settings = self._settings
         timeout_s = settings.peer_timeout_ms / 1000
-        async with Peers(timeout_s) as peers, open_partitions(peers) as partitions:
-            opened.append(partitions)
+        async with Peers(timeout_s) as peers, self._open_partitions(peers) as partitions:
             router = Router(
                 partitions,
                 Answers(partitions.identity),
@@ -65,26 +67,40 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
             )
             collector = PartitionCollector(partitions)
             REGISTRY.register(collector)
+            self._partitions = partitions
             try:
                 yield State(router=router)
             finally:
-                opened.clear()
+                self._partitions = None
                 REGISTRY.unregister(collector)
 
-    async def checks() -> Mapping[str, str | None]:
-        if not opened:
+    async def checks(self) -> Mapping[str, str | None]:
+        """Say of each partition that is owned here what is wrong with it, for `/readyz`."""
+        if self._partitions is None:
             return {"kafka": "starting"}
-        if not opened[0].has_joined:
+        if not self._partitions.has_joined:
             return {"group": "joining"}
         return {
             f"partition {partition}": None if state == "serving" else state
-            for partition, state in opened[0].health().items()
+            for partition, state in self._partitions.health().items()
         }
 
+    async def leave(self) -> None:
+        """Have the partitions taken over by other nodes."""
+        if self._partitions is not None:
+            await self._partitions.leave()
+
+
+def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> FastAPI:
+    """Put the application together; the partitions are open while it runs.
+
+    `await app.state.leave()` before it ends: the partitions then have other owners already.
+    """
+    opened = _Opened(open_partitions, settings)
     app = FastAPI(
         title="orderlog command API",
         version=orderlog_version(),
-        lifespan=lifespan,
+        lifespan=opened.lifespan,
         redirect_slashes=False,
         exception_handlers={HTTPException: _no_route, Exception: _fault},
     )
@@ -92,15 +108,10 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
     app.router.routes[:0] = [
         *Commands(settings).routes(),
         *Neighbours(settings).routes(),
-        *health_routes("command", checks),
+        *health_routes("command", opened.checks),
     ]
+    app.state.leave = opened.leave
     describe(app, settings)
-
-    async def leave() -> None:
-        if opened:
-            await opened[0].leave()
-
-    app.state.leave = leave
     return app
 
 

@@ -16,7 +16,7 @@ import structlog
 import uuid_utils
 
 from domain.decider import Decider
-from eventlog.assignment import Table
+from eventlog.group.assignment import Table
 from eventlog.log import EventLog, LogIdentity, LogUnavailable
 from eventlog.partitioner import partition_of
 from eventlog.submission import NotServing, Outcome, Submission

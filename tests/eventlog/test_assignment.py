@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventlog.assignment import Member, Table, assign, table
+from eventlog.group.assignment import Member, Table, assign, table
 
 MEMBERS = st.dictionaries(
     st.sampled_from("abcdef"),

@@ -21,7 +21,7 @@ from aiokafka.coordinator.protocol import (
 )
 from aiokafka.errors import KafkaError
 
-from eventlog.assignment import Member, Table, assign, table
+from eventlog.group.assignment import Member, Table, assign, table
 from eventlog.log import LogUnavailable
 from runtime.settings import LogSettings
 

@@ -1,0 +1,1 @@
+"""The group of command nodes: who should own which partition."""
