@@ -28,7 +28,7 @@ from eventlog.log import LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
-from runtime.settings import CommandSettings, LogSettings
+from runtime.settings import CommandSettings, HttpSettings, LogSettings
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.command_api")
@@ -155,7 +155,7 @@ def run(**options: Any) -> int:
     is needed; the log line says what to do.
     """
     configure_logging("command")
-    log, settings = LogSettings(), CommandSettings(**options)
+    log, settings, limits = LogSettings(), CommandSettings(**options), HttpSettings()
     try:
         topics.check(log)
     except TopicMismatch as error:
@@ -167,5 +167,5 @@ def run(**options: Any) -> int:
     url = settings.node_url or f"http://{settings.command_host}:{settings.command_port}"
     node = settings.node or url.partition("://")[2]
     app = create_app(lambda peers: kafka_partitions(log, node, url, peers), settings)
-    serving = serve(app, settings.command_host, settings.command_port, leave=app.state.leave)
-    return uvloop.run(serving)
+    address = (settings.command_host, settings.command_port)
+    return uvloop.run(serve(app, *address, limits, leave=app.state.leave))

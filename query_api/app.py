@@ -19,7 +19,7 @@ from query_api.routes import documentation, orders, projections, reports, stream
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
-from runtime.settings import DatabaseSettings, QuerySettings
+from runtime.settings import DatabaseSettings, HttpSettings, QuerySettings
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.query")
@@ -81,10 +81,10 @@ def run() -> int:
     process serves 503 and goes on trying.
     """
     configure_logging("query")
-    return uvloop.run(_main(QuerySettings(), DatabaseSettings()))
+    return uvloop.run(_main(QuerySettings(), DatabaseSettings(), HttpSettings()))
 
 
-async def _main(query: QuerySettings, database: DatabaseSettings) -> int:
+async def _main(query: QuerySettings, database: DatabaseSettings, limits: HttpSettings) -> int:
     source = Database(database, query)
     try:
         async with source.opened():
@@ -98,4 +98,5 @@ async def _main(query: QuerySettings, database: DatabaseSettings) -> int:
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         _log.warning("postgres_not_reachable", reason=repr(error))
     app = create_app(query, database)
-    return await serve(app, query.query_host, query.query_port, app.state.checkpoints.close)
+    end_streams = app.state.checkpoints.close
+    return await serve(app, query.query_host, query.query_port, limits, on_stop=end_streams)

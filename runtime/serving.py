@@ -54,6 +54,8 @@ async def serve(
     app: ASGIApp,
     host: str,
     port: int,
+    limits: HttpSettings,
+    *,
     on_stop: Callable[[], None] = lambda: None,
     leave: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
@@ -63,7 +65,7 @@ async def serve(
 
     Returns the exit code: 0, or 1 when the address cannot be had.
     """
-    serving = server(app, host, port)
+    serving = server(app, host, port, limits)
     loop = asyncio.get_running_loop()
     leaving: list[asyncio.Task[None]] = []
 

@@ -8,6 +8,7 @@ from runtime import settings
 VERBS = {
     settings.LogSettings: ("topics", "check"),
     settings.DatabaseSettings: ("migrate",),
+    settings.HttpSettings: ("serve", "command"),
     settings.CommandSettings: ("serve", "command"),
     settings.QuerySettings: ("serve", "query"),
     settings.ProjectorSettings: ("project",),
@@ -33,6 +34,7 @@ WORDS = [
     ("topics check", "partitions", "many"),
     ("topics check", "partitions", ""),
     ("serve command", "node", "n 1"),
+    ("serve command", "node_url", "node-1:8000"),
     ("serve command", "tenant", ""),
     ("migrate", "database_url", "nonsense"),
     ("migrate", "database_url", "postgresql://u:hidden@h:port/d"),
