@@ -1,5 +1,6 @@
 """The command API's composition: settings, the log, its partitions, the application, the server."""
 
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypedDict
@@ -33,6 +34,7 @@ from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.command_api")
 
+_EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104 - these name no machine
 _ERRORS = {404: "not-found", 405: "method-not-allowed"}
 
 OpenPartitions = Callable[[Peers], AbstractAsyncContextManager[Partitions]]
@@ -148,6 +150,15 @@ async def kafka_partitions(
             await membership.stop()
 
 
+def node_url(settings: CommandSettings) -> str:
+    """Return where other nodes reach this one; no two nodes may have the same."""
+    if settings.node_url:
+        return settings.node_url
+    is_everywhere = settings.command_host in _EVERYWHERE
+    host = socket.gethostname() if is_everywhere else settings.command_host
+    return f"http://{host}:{settings.command_port}"
+
+
 def run(**options: Any) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code. `options` go before the environment.
 
@@ -164,7 +175,7 @@ def run(**options: Any) -> int:
     except LogUnavailable as error:
         _log.error("kafka_unavailable", reason=str(error))
         return FAILED
-    url = settings.node_url or f"http://{settings.command_host}:{settings.command_port}"
+    url = node_url(settings)
     node = settings.node or url.partition("://")[2]
     app = create_app(lambda peers: kafka_partitions(log, node, url, peers), settings)
     address = (settings.command_host, settings.command_port)

@@ -216,6 +216,8 @@ class Partitions:
             if self._is_closing:
                 return
             await self._ask_before(partition)
+            if self._is_closing:
+                return
             writer = self._make_writer(partition)
             writer.on_change = lambda: self._has_changed(partition)
             self.writers[partition] = writer
