@@ -32,11 +32,26 @@ class PartitionCollector(Collector):
         for partition, state in self._partitions.health().items():
             serving.add_metric([str(partition)], float(state == "serving"))
         yield serving
+        halted = GaugeMetricFamily(
+            "orderlog_partition_halted",
+            "1: the log contradicts itself; a person must look.",
+            labels=["partition"],
+        )
+        orders = GaugeMetricFamily(
+            "orderlog_partition_orders", "Orders held in memory.", labels=["partition"]
+        )
+        for partition, writer in self._partitions.writers.items():
+            halted.add_metric([str(partition)], float(writer.health.startswith("halted")))
+            orders.add_metric([str(partition)], writer.orders)
+        yield halted
+        yield orders
         for name, text in (
             ("transactions", "Transactions committed."),
             ("commands", "Commands answered."),
             ("doubts", "Transactions whose outcome had to be read from the log."),
+            ("fences", "Times another owner took the partition over unasked."),
             ("acquisitions", "Times the partition was taken over."),
+            ("snapshots", "Snapshots written."),
         ):
             counter = CounterMetricFamily(f"orderlog_partition_{name}", text, labels=["partition"])
             for partition, writer in self._partitions.writers.items():

@@ -146,6 +146,7 @@ def _body(event: type[Any], message: type[Any]) -> _Body:
 _CASES = pb.Event.DESCRIPTOR.oneofs_by_name["body"].fields
 _FIELD_OF_NAME = {case.message_type.name: case.name for case in _CASES if case.message_type}
 _EVENTS: dict[str, type[Any]] = {event.__name__: event for event in get_args(events.OrderEvent)}
+EVENT_TYPES = tuple(_EVENTS)
 _BODIES = {_FIELD_OF_NAME[name]: _body(event, getattr(pb, name)) for name, event in _EVENTS.items()}
 _FIELDS = {event: _FIELD_OF_NAME[name] for name, event in _EVENTS.items()}
 

@@ -1,6 +1,7 @@
 """One command against staged state: a repeat, a refusal, or new records. Pure but for the clock."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -8,7 +9,9 @@ from domain.decider import Decider
 from domain.errors import Refused
 from eventlog.codec import Envelope, encode, event_hash, event_key, headers
 from eventlog.log import Record
-from eventlog.stream import Answered, Staging, Stream
+from eventlog.state.staging import Staging
+from eventlog.state.stream import Answered, Stream
+from eventlog.state.streams import Streams
 from eventlog.submission import (
     CommandTooLarge,
     EventRef,
@@ -17,6 +20,7 @@ from eventlog.submission import (
     Submission,
     VersionMismatch,
 )
+from eventlog.waiting import Waiting
 
 State = TypeVar("State")
 
@@ -27,12 +31,14 @@ _RECORD_OVERHEAD_BYTES = 80
 class Decision:
     """What one command comes to: an answer, and the records that must be committed first.
 
-    An answer's `next_offset` is filled in by `settled`, once the group is committed.
+    An answer's `next_offset` is filled in by `settled`, once the group is committed. `after` is the
+    order with the new events; None: it stays as it is.
     """
 
     answer: Outcome | Exception
     records: tuple[Record, ...] = ()
     size_bytes: int = 0
+    after: Stream[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,43 @@ class Deciding(Generic[State]):
     new_event_id: Callable[[], str]
     bytes_max: int
 
+    def take(
+        self,
+        queue: deque[Waiting],
+        group: list[Waiting],
+        staging: Staging[State],
+        commands_max: int,
+    ) -> tuple[list[Decision], list[Record]]:
+        """Move commands from `queue` to `group` and decide them, as many as fit together."""
+        decisions: list[Decision] = []
+        records: list[Record] = []
+        size_bytes = 0
+        while queue and len(group) < commands_max:
+            submission = queue[0].submission
+            decision = self.decide(
+                staging.get(submission.order_id),
+                submission,
+                index=len(records),
+                was_doubtful=queue[0].is_doubtful,
+            )
+            if size_bytes + decision.size_bytes > self.bytes_max:
+                break
+            if decision.after is not None:
+                staging.put(submission.order_id, decision.after)
+            group.append(queue.popleft())
+            decisions.append(decision)
+            records.extend(decision.records)
+            size_bytes += decision.size_bytes
+        return decisions, records
+
     def decide(
-        self, staging: Staging[State], submission: Submission, *, index: int, was_doubtful: bool
+        self, stream: Stream[State], submission: Submission, *, index: int, was_doubtful: bool
     ) -> Decision:
-        """Decide one command; stage its events when it is accepted.
+        """Decide one command on its order as it stands.
 
         `index` is the number of records that the group holds already. A command of a doubtful
         group that is found in the log is an acceptance, not a replay.
         """
-        stream = staging.get(submission.order_id)
         try:
             known = stream.commands.get(submission.command_id)
             if known is not None:
@@ -63,7 +97,7 @@ class Deciding(Generic[State]):
             events = self.decider.decide(stream.state, submission.command)
             if not events:
                 return Decision(self._outcome(submission, stream.version, (), replayed=False))
-            return self._accept(staging, stream, submission, events, index)
+            return self._accept(stream, submission, events, index)
         except Refused as refusal:
             return Decision(refusal)
         except Exception as error:  # noqa: BLE001 - a faulty rule fails its own command alone
@@ -86,7 +120,6 @@ class Deciding(Generic[State]):
 
     def _accept(
         self,
-        staging: Staging[State],
         stream: Stream[State],
         submission: Submission,
         events: Sequence[Any],
@@ -119,8 +152,7 @@ class Deciding(Generic[State]):
             (*stream.refs, *refs),
             {**stream.commands, submission.command_id: answered},
         )
-        staging.put(submission.order_id, after)
-        return Decision(answer, tuple(records), size)
+        return Decision(answer, tuple(records), size, after)
 
     def _envelope(
         self,
@@ -160,11 +192,11 @@ class Deciding(Generic[State]):
         )
 
 
-def settled(answer: Outcome | Exception, live: Mapping[str, Stream[Any]]) -> Outcome | Exception:
+def settled(answer: Outcome | Exception, live: Streams[Any]) -> Outcome | Exception:
     """Return `answer` with its place in the log, after the group's streams were published."""
-    if isinstance(answer, Exception) or answer.order_id not in live:
+    if isinstance(answer, Exception):
         return answer
-    return replace(answer, next_offset=live[answer.order_id].next_offset)
+    return replace(answer, next_offset=live.get(answer.order_id).next_offset)
 
 
 def _check_version(stream: Stream[Any], expected: int | None) -> None:

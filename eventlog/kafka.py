@@ -13,9 +13,17 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.producer import sender
 
-from eventlog.log import Batch, Doubtful, Fenced, LogIdentity, LogUnavailable, Record
+from eventlog.log import (
+    Batch,
+    Doubtful,
+    Fenced,
+    LogIdentity,
+    LogUnavailable,
+    Record,
+    TopicMismatch,
+)
 from eventlog.reader import LogReader
-from eventlog.topics import Topics
+from eventlog.topics import Topics, snapshot_topic
 from runtime.settings import LogSettings
 
 _log = structlog.get_logger("orderlog.kafka")
@@ -45,9 +53,16 @@ class KafkaAppender:
 
     async def append(self, records: Sequence[Record]) -> int:
         """Commit `records` in one transaction; see the port."""
+        return await self._commit(records, self._topic)
+
+    async def save(self, records: Sequence[Record]) -> None:
+        """Store snapshot records; see the port."""
+        await self._commit(records, snapshot_topic(self._topic))
+
+    async def _commit(self, records: Sequence[Record], topic: str) -> int:
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._transaction(records)
+                return await self._transaction(records, topic)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"partition {self._partition} has a newer owner") from error
         except TimeoutError as error:
@@ -57,7 +72,7 @@ class KafkaAppender:
         except (KafkaError, AssertionError, OSError) as error:
             raise Doubtful(f"the transaction failed: {error!r}") from error
 
-    async def _transaction(self, records: Sequence[Record]) -> int:
+    async def _transaction(self, records: Sequence[Record], topic: str) -> int:
         producer = self._producer
         batch = producer.create_batch()
         for record in records:
@@ -68,7 +83,7 @@ class KafkaAppender:
                 raise Doubtful("the group does not fit into one batch (ORDERLOG_GROUP_BYTES_MAX)")
         batch.close()
         await producer.begin_transaction()
-        delivery = await producer.send_batch(batch, self._topic, partition=self._partition)
+        delivery = await producer.send_batch(batch, topic, partition=self._partition)
         placed = await delivery  # A failed send before a commit would commit a part of the group.
         started = time.monotonic()
         await producer.commit_transaction()
@@ -185,18 +200,37 @@ class KafkaLog:
 
     async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
         """Yield the committed records of a range; the blocking reader runs in a thread."""
-        if start >= end:
-            return
-        reader = await asyncio.to_thread(LogReader, self._settings)
-        try:
-            batches = reader.read_range(partition, start, end)
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-                yield batch
-        finally:
-            await asyncio.to_thread(reader.close)
+        async for batch in _read(self._settings, partition, start, end):
+            yield batch
+
+    async def saved(self, partition: int) -> AsyncIterator[Batch]:
+        """Yield the snapshot records of a partition; see the port."""
+        name = snapshot_topic(self._settings.kafka_topic)
+        settings = self._settings.model_copy(update={"kafka_topic": name})
+        topics = Topics(settings)
+        partitions = (await asyncio.to_thread(topics.identity)).partitions
+        if partition >= partitions:
+            raise TopicMismatch(f"topic {name} has {partitions} partitions")
+        end = await asyncio.to_thread(topics.end, partition)
+        async for batch in _read(settings, partition, 0, end):
+            yield batch
 
     async def close(self) -> None:
         """Release nothing: appenders are closed by their owners."""
+
+
+async def _read(
+    settings: LogSettings, partition: int, start: int, end: int
+) -> AsyncIterator[Batch]:
+    if start >= end:
+        return
+    reader = await asyncio.to_thread(LogReader, settings)
+    try:
+        batches = reader.read_range(partition, start, end)
+        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            yield batch
+    finally:
+        await asyncio.to_thread(reader.close)
 
 
 def transactional_id(settings: LogSettings, partition: int) -> str:

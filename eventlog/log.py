@@ -98,6 +98,14 @@ class Appender(Protocol):
             Doubtful: unknown outcome, or the commit was too slow to be trusted.
         """
 
+    async def save(self, records: Sequence[Record]) -> None:
+        """Store snapshot records, all or none, under the same fence. Needs no place in the log.
+
+        Raises:
+            Fenced, Doubtful: as with `append`; this appender is unusable. Nothing is lost: see
+                `eventlog.state.snapshots`.
+        """
+
     async def close(self) -> None:
         """Let go within about a second, whatever the broker does. Never raises."""
 
@@ -141,6 +149,14 @@ class EventLog(Protocol):
         Raises:
             LogUnavailable: no progress within the request timeout.
             IntegrityError: `start` is no longer in the log.
+        """
+
+    def saved(self, partition: int) -> AsyncIterator[Batch]:
+        """Yield all snapshot records of a partition; the last one of a key is the one that counts.
+
+        Raises:
+            TopicMismatch: there is no place for snapshots.
+            LogUnavailable: no progress within the request timeout.
         """
 
     async def close(self) -> None:

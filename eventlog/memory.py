@@ -30,6 +30,7 @@ class MemoryLog:
         self._entries: list[list[StoredRecord | None]] = [[] for _ in range(partitions)]
         self._late: list[list[Record]] = [[] for _ in range(partitions)]
         self._epochs = [0] * partitions
+        self.snapshots: list[dict[bytes, bytes]] = [{} for _ in range(partitions)]
         self.faults = faults
 
     async def identity(self) -> LogIdentity:
@@ -63,6 +64,15 @@ class MemoryLog:
             found = self._entries[partition][position:upto]
             position = upto
             yield Batch(partition, tuple(entry for entry in found if entry is not None), upto)
+
+    async def saved(self, partition: int) -> AsyncIterator[Batch]:
+        """Yield snapshot records; see the port."""
+        await asyncio.sleep(0)
+        found = [
+            StoredRecord(partition, offset, 0, key, value)
+            for offset, (key, value) in enumerate(self.snapshots[partition].items())
+        ]
+        yield Batch(partition, tuple(found), len(found))
 
     async def close(self) -> None:
         """Release nothing."""
@@ -118,6 +128,15 @@ class MemoryAppender:
         if fault is Fault.ANSWER_LOST:
             raise Doubtful("the answer was lost")
         return first
+
+    async def save(self, records: Sequence[Record]) -> None:
+        """Store snapshot records unless another appender was opened."""
+        await asyncio.sleep(0)
+        if not self._log.is_current(self._partition, self._epoch):
+            raise Fenced(f"partition {self._partition} has a newer owner")
+        self._log.snapshots[self._partition].update(
+            (record.key, record.value) for record in records
+        )
 
     async def close(self) -> None:
         """Make it unusable."""

@@ -20,7 +20,8 @@ from eventlog.group.assignment import Table
 from eventlog.log import EventLog, LogIdentity, LogUnavailable
 from eventlog.partitioner import partition_of
 from eventlog.submission import NotServing, Outcome, Submission
-from eventlog.writer import PartitionWriter, WriterOptions
+from eventlog.waiting import WriterOptions
+from eventlog.writer import PartitionWriter
 from runtime.settings import LogSettings
 
 _log = structlog.get_logger("orderlog.ownership")
@@ -99,9 +100,12 @@ class Partitions:
         options = WriterOptions(
             node=node,
             source=f"orderlog/{settings.environment}",
+            topic_id=identity.topic_id,
             group_commands_max=settings.group_commands_max,
             group_bytes_max=settings.group_bytes_max,
             queue_commands_max=settings.queue_commands_max,
+            hot_orders_max=settings.hot_orders_max,
+            snapshot_interval_s=settings.snapshot_interval_ms / 1000,
         )
 
         def make_writer(partition: int) -> PartitionWriter[Any]:

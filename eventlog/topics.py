@@ -40,21 +40,29 @@ class Topics:
         )
 
     def ensure(self) -> bool:
-        """Create the topic unless it is there; tell whether it was created.
+        """Create the topic, and the one of its snapshots, unless they are there.
+
+        Tell whether the topic was created.
 
         Raises:
             LogUnavailable: the brokers do not answer.
         """
         wanted = self._settings
+        is_new = self._create(wanted.kafka_topic, wanted.partitions, _needed(wanted) | _chosen())
+        partitions = wanted.partitions if is_new else self.identity().partitions
+        self._create(snapshot_topic(wanted.kafka_topic), partitions, _of_snapshots(wanted))
+        return is_new
+
+    def _create(self, name: str, partitions: int, config: dict[str, str]) -> bool:
         topic = NewTopic(
-            wanted.kafka_topic,
-            num_partitions=wanted.partitions,
-            replication_factor=wanted.replication_factor,
-            config=_needed(wanted) | _chosen(),
+            name,
+            num_partitions=partitions,
+            replication_factor=self._settings.replication_factor,
+            config=config,
         )
         future = self._admin.create_topics([topic], request_timeout=self._timeout_s)
         try:
-            future[wanted.kafka_topic].result(self._timeout_s * 2)
+            future[name].result(self._timeout_s * 2)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return False
@@ -202,6 +210,25 @@ def _chosen() -> dict[str, str]:
         "segment.ms": str(_DAY_MS),
         "compression.type": "producer",
     }
+
+
+def _of_snapshots(settings: LogSettings) -> dict[str, str]:
+    """Return the settings of a cache: what was written again is gone within minutes."""
+    return {
+        "cleanup.policy": "compact",
+        "min.insync.replicas": str(settings.min_insync_replicas),
+        "min.cleanable.dirty.ratio": "0.2",
+        "min.compaction.lag.ms": "60000",
+        "max.compaction.lag.ms": str(_DAY_MS),
+        "segment.bytes": str(64 * 1024 * 1024),
+        "segment.ms": str(_DAY_MS // 4),
+        "compression.type": "producer",
+    }
+
+
+def snapshot_topic(events: str) -> str:
+    """Return the name of the topic with the snapshots of a topic of events."""
+    return f"{events.removesuffix('.events')}.snapshots"
 
 
 def check(settings: LogSettings, *, expected_partitions: int | None = None) -> LogIdentity:

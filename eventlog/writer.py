@@ -9,16 +9,27 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
 
 from domain.decider import Decider
 from eventlog.deciding import Deciding, Decision, settled
-from eventlog.log import Appender, Doubtful, EventLog, IntegrityError, LogError, Record, Undecodable
-from eventlog.partition_state import PartitionState
-from eventlog.stream import Staging
+from eventlog.log import (
+    Appender,
+    Doubtful,
+    EventLog,
+    Fenced,
+    IntegrityError,
+    LogError,
+    Record,
+    Undecodable,
+)
+from eventlog.metrics import DOUBT_SECONDS, GROUP_COMMANDS, TRANSACTION_SECONDS
+from eventlog.state.partition import PartitionState
+from eventlog.state.saving import Saving
+from eventlog.state.snapshots import Snapshots
+from eventlog.state.staging import Staging
 from eventlog.submission import (
     NotServing,
     Outcome,
@@ -27,42 +38,13 @@ from eventlog.submission import (
     PartitionUnavailable,
     Submission,
 )
+from eventlog.waiting import Counts, Waiting, WriterOptions
 
 State = TypeVar("State")
 _log = structlog.get_logger("orderlog.writer")
 
 _BACKOFF_S = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0)
 _MARKERS_PER_TRANSACTION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class WriterOptions:
-    """Names and limits of one writer."""
-
-    node: str
-    source: str
-    group_commands_max: int = 500
-    group_bytes_max: int = 900_000
-    queue_commands_max: int = 5_000
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A command in the queue. The future holds its answer as a value, refusals included."""
-
-    submission: Submission
-    answer: asyncio.Future[Outcome | Exception]
-    is_doubtful: bool = False
-
-
-@dataclass(slots=True)
-class _Counts:
-    """What a writer has done; read by metrics and by tests that gate on counts."""
-
-    transactions: int = 0
-    commands: int = 0
-    doubts: int = 0
-    acquisitions: int = 0
 
 
 class PartitionWriter(Generic[State]):
@@ -86,18 +68,26 @@ class PartitionWriter(Generic[State]):
         self.health = "acquiring"
         self.on_change: Callable[[], None] = lambda: None
         """Is called whenever `health` is another one."""
-        self.counts = _Counts()
+        self.counts = Counts()
         self._log = log
         self._options = options
         self._clock_us = clock_us
         self._deciding = Deciding(
             decider, partition, options.source, clock_us, new_event_id, options.group_bytes_max
         )
-        self._state = PartitionState(partition, decider)
+        snapshots = Snapshots(partition, options.topic_id, decider.evolve, options.group_bytes_max)
+        self._state = PartitionState(partition, decider, snapshots, options.hot_orders_max)
         self._appender: Appender | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._doubtful_since: float | None = None
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
+        self._saving = Saving(partition, options.snapshot_interval_s, self._wake)
+
+    @property
+    def orders(self) -> int:
+        """How many orders this owner knows."""
+        return len(self._state.streams)
 
     async def submit(self, submission: Submission) -> Outcome:
         """Queue one command and wait for its answer, which is durable when it comes.
@@ -114,7 +104,7 @@ class PartitionWriter(Generic[State]):
             raise NotServing(f"partition {self.partition} is {self.health}", 1)
         if len(self._queue) >= self._options.queue_commands_max:
             raise Overloaded(f"partition {self.partition} has a full queue")
-        waiting = _Waiting(submission, asyncio.get_running_loop().create_future())
+        waiting = Waiting(submission, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
         answer = await asyncio.shield(waiting.answer)
@@ -147,6 +137,7 @@ class PartitionWriter(Generic[State]):
                 _log.exception("writer_fault", partition=self.partition)
                 self._doubt(error)
             finally:
+                self._saving.stop()
                 await self._drop_appender()
         self._refuse_all()
 
@@ -164,6 +155,9 @@ class PartitionWriter(Generic[State]):
             self._drop_undecided()
         await self._append([self._state.mark(self._options.node, self._clock_us())])
         self.counts.acquisitions += 1
+        if self._doubtful_since is not None:
+            DOUBT_SECONDS.observe(time.monotonic() - self._doubtful_since)
+            self._doubtful_since = None
         self._become("serving")
         _log.info(
             "partition_acquired",
@@ -191,7 +185,8 @@ class PartitionWriter(Generic[State]):
         """Commit one transaction; anything unexpected is a doubt."""
         if self._appender is None:
             raise Doubtful(f"partition {self.partition} has no appender")
-        first = await self._appender.append(records)
+        with TRANSACTION_SECONDS.time():
+            first = await self._appender.append(records)
         if first != self._state.next_offset:
             raise Doubtful(f"offset {first} where {self._state.next_offset} was expected")
         self._state.next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
@@ -209,13 +204,17 @@ class PartitionWriter(Generic[State]):
             raise Doubtful(f"the log goes on to {high} where {expected} was expected")
 
     async def _serve(self) -> None:
+        self._saving.start()
         while True:
-            while not self._queue:
+            if self._saving.is_due():
+                await self._save()
+            if not self._queue:
                 if self._closing.is_set():
                     return
                 self._wake.clear()
                 await self._wake.wait()
-            group: list[_Waiting] = []
+                continue
+            group: list[Waiting] = []
             try:
                 await self._commit_group(group)
             except BaseException:
@@ -224,48 +223,41 @@ class PartitionWriter(Generic[State]):
                     self._queue.appendleft(waiting)
                 raise
 
-    async def _commit_group(self, group: list[_Waiting]) -> None:
+    async def _save(self) -> None:
+        """Save a part of what has changed, between two groups; the log does not need it."""
+        records = self._state.unsaved()
+        if records and self._appender is not None:
+            with self._saving.attempt():
+                await self._appender.save(records)
+            self.counts.snapshots += 1
+
+    async def _commit_group(self, group: list[Waiting]) -> None:
         """Decide what is queued, commit it, and only then publish and answer: refusals too."""
-        staging = Staging(self._state.streams, self._state.initial)
+        staging = Staging(self._state.streams)
         decisions, records = self._decide_queued(group, staging)
         if records:
             staging.publish(await self._append(records))
         else:
             await self._confirm()
         self.counts.commands += len(group)
+        GROUP_COMMANDS.observe(len(group))
         for waiting, decision in zip(group, decisions, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(settled(decision.answer, self._state.streams))
         group.clear()
 
     def _decide_queued(
-        self, group: list[_Waiting], staging: Staging[State]
+        self, group: list[Waiting], staging: Staging[State]
     ) -> tuple[list[Decision], list[Record]]:
-        decisions: list[Decision] = []
-        records: list[Record] = []
-        size_bytes = 0
-        while self._queue and len(group) < self._options.group_commands_max:
-            waiting = self._queue[0]
-            before = staging.get(waiting.submission.order_id)
-            decision = self._deciding.decide(
-                staging,
-                waiting.submission,
-                index=len(records),
-                was_doubtful=waiting.is_doubtful,
-            )
-            if size_bytes + decision.size_bytes > self._options.group_bytes_max:
-                staging.put(waiting.submission.order_id, before)
-                break
-            group.append(self._queue.popleft())
-            decisions.append(decision)
-            records.extend(decision.records)
-            size_bytes += decision.size_bytes
-        return decisions, records
+        return self._deciding.take(self._queue, group, staging, self._options.group_commands_max)
 
     def _doubt(self, error: Exception) -> None:
         """Stop accepting; what waits is answered from the log after the next acquisition."""
         self._become("in doubt")
         self.counts.doubts += 1
+        self.counts.fences += isinstance(error, Fenced)
+        if self._doubtful_since is None:
+            self._doubtful_since = time.monotonic()
         _log.warning("partition_in_doubt", partition=self.partition, why=str(error))
 
     def _halt(self, error: Exception) -> None:

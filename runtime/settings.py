@@ -43,6 +43,12 @@ class LogSettings(_Settings):
     group_commands_max: int = Field(500, ge=1, le=10_000)
     group_bytes_max: int = Field(900_000, ge=1_000, le=100_000_000)
     queue_commands_max: int = Field(5_000, ge=1, le=1_000_000, description="per partition")
+    hot_orders_max: int = Field(
+        1_000, ge=1, le=1_000_000, description="kept unpacked, per partition; others are packed"
+    )
+    snapshot_interval_ms: int = Field(
+        5_000, ge=0, le=3_600_000, description="how often changed orders are saved; 0: never"
+    )
 
 
 class HttpSettings(_Settings):

@@ -1,7 +1,9 @@
-"""Any fact that the schema can hold, made from the classes of the domain themselves."""
+"""Any fact and any state that can be, made from the classes of the domain themselves."""
 
 import types
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ TIME = st.integers(0, 2**62)
 
 
 def any_of(kind: Any) -> st.SearchStrategy:
-    """Answer a strategy for a type: `str`, `int`, `bool`, `X | None`, `tuple[X, ...]`, class."""
+    """Answer a strategy for a type: plain, a class, an enum, `X | None`, tuples and mappings."""
     if kind in PLAIN:
         return PLAIN[kind]
     if is_dataclass(kind):
@@ -26,6 +28,12 @@ def any_of(kind: Any) -> st.SearchStrategy:
         return st.builds(kind, **{field.name: any_of(hints[field.name]) for field in fields(kind)})
     if get_origin(kind) is types.UnionType:
         return st.one_of(*map(any_of, get_args(kind)))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(kind)
+    if get_origin(kind) is Mapping:
+        return st.dictionaries(*map(any_of, get_args(kind)), max_size=2)
+    if get_origin(kind) is tuple and get_args(kind)[1:] != (...,):
+        return st.tuples(*map(any_of, get_args(kind)))
     if get_origin(kind) is tuple:
         return st.lists(any_of(get_args(kind)[0]), max_size=3).map(tuple)
     raise AssertionError(f"a field of type {kind}: say here what its values are")

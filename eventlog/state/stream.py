@@ -1,7 +1,7 @@
-"""One order as its owner holds it, and a group's staged changes to several orders."""
+"""One order as its owner holds it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from domain.events import Recorded
@@ -72,26 +72,3 @@ class Stream(Generic[State]):
             raise IntegrityError(f"{place}: the hash chain is broken at version {recorded.version}")
         if self.is_whole != (recorded.command_index == 0):
             raise IntegrityError(f"{place}: the events of a command are torn apart")
-
-
-class Staging(Generic[State]):
-    """Streams as the commands of one group would leave them; the live streams stay untouched."""
-
-    def __init__(self, live: dict[str, Stream[State]], initial: Stream[State]) -> None:
-        self._live = live
-        self._initial = initial
-        self._staged: dict[str, Stream[State]] = {}
-
-    def get(self, order_id: str) -> Stream[State]:
-        """Return the order as the group's earlier commands would leave it."""
-        staged = self._staged.get(order_id)
-        return staged if staged is not None else self._live.get(order_id, self._initial)
-
-    def put(self, order_id: str, stream: Stream[State]) -> None:
-        """Stage `stream`; its `next_offset` counts from the group's first record."""
-        self._staged[order_id] = stream
-
-    def publish(self, first_offset: int) -> None:
-        """Make the staged streams live, now that their events are committed."""
-        for order_id, stream in self._staged.items():
-            self._live[order_id] = replace(stream, next_offset=first_offset + stream.next_offset)

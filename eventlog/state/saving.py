@@ -1,0 +1,64 @@
+"""When an owner saves what it knows."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+_log = structlog.get_logger("orderlog.snapshots")
+
+_FAILURES_MAX = 3
+
+
+class Saving:
+    """Sets `wake` every `interval_s` while it is on; 0: never. Ends after failures in a row."""
+
+    def __init__(self, partition: int, interval_s: float, wake: asyncio.Event) -> None:
+        self._partition = partition
+        self._interval_s = interval_s
+        self._wake = wake
+        self._failures = 0
+        self._is_due = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Count from now."""
+        self.stop()
+        if self._interval_s and self._failures < _FAILURES_MAX:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval_s, self._become_due)
+
+    def stop(self) -> None:
+        """Forget that anything is to be saved."""
+        self._is_due = False
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _become_due(self) -> None:
+        self._is_due = True
+        self._wake.set()
+
+    def is_due(self) -> bool:
+        """Tell whether it is time, and count anew if it is."""
+        was_due = self._is_due
+        if was_due:
+            self.start()
+        return was_due
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Let an error of saving through, and stop saving when there are too many of them."""
+        try:
+            yield
+        except Exception as error:
+            self._failures += 1
+            if self._failures == _FAILURES_MAX:
+                _log.warning(
+                    "snapshots_stopped",
+                    partition=self._partition,
+                    why=repr(error),
+                    remedy="orderlog topics ensure",
+                )
+            raise
+        self._failures = 0
