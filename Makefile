@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN_OPTIONS ?=
-PYTEST_OPTIONS ?=
+CHAOS_OPTIONS ?=
+PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
-.PHONY: help run test check mutate measure proto format clean
+.PHONY: help run test check mutate measure bench chaos proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -40,6 +41,12 @@ mutate: $(STAMP)  ## Change the domain in thousands of small ways; say which no 
 
 measure: $(STAMP)  ## Measure the README's figures on a stack of their own.
 	@$(BIN)/python benchmarks/measure.py
+
+bench: $(STAMP)  ## Compare a command with the endpoint of the tutorials, on the same broker.
+	@$(BIN)/python -m benchmarks.bench
+
+chaos: $(STAMP)  ## Three brokers, three nodes, ten minutes of faults by seed, every checker.
+	@$(BIN)/python -m tests.chaos.run $(CHAOS_OPTIONS)
 
 proto: $(STAMP)  ## Generate the Protobuf code again.
 	$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \

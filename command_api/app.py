@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from command_api.endpoints import Commands
+from command_api.endpoints import Commands, HotApp
 from command_api.metrics import PartitionCollector
 from command_api.neighbours import Neighbours
 from command_api.openapi import describe
@@ -99,16 +99,17 @@ def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> Fa
     `await app.state.leave()` before it ends: the partitions then have other owners already.
     """
     opened = _Opened(open_partitions, settings)
-    app = FastAPI(
+    app = HotApp(
         title="orderlog command API",
         version=orderlog_version(),
         lifespan=opened.lifespan,
         redirect_slashes=False,
         exception_handlers={HTTPException: _no_route, Exception: _fault},
     )
+    app.commands = Commands(settings)
     # Before FastAPI's own routes: the busiest is found first.
     app.router.routes[:0] = [
-        *Commands(settings).routes(),
+        *app.commands.routes(),
         *Neighbours(settings).routes(),
         *health_routes("command", opened.checks),
     ]

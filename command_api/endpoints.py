@@ -1,7 +1,8 @@
 """The command routes: thin endpoints, body to command to the owner's queue to answer.
 
-They are Starlette routes within the FastAPI application, because FastAPI's own machinery costs
-more than everything else on the way of a command (docs/decisions/0008).
+They are Starlette routes within the FastAPI application, and `HotApp` finds them by their path
+before anything else, because the framework's machinery costs more than deciding and storing a
+command (docs/decisions/0008).
 """
 
 import asyncio
@@ -11,11 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from command_api import metrics
 from command_api.bodies import (
@@ -33,6 +36,7 @@ from command_api.routing import Router
 from runtime.settings import CommandSettings
 
 _CREATED, _OK = 201, 200
+_ORDERS = "/v1/orders/"
 _NDJSON = ("application/x-ndjson", "application/ndjson")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -45,16 +49,19 @@ class Commands:
         self._settings = settings
         self._timeout_s = settings.body_timeout_ms / 1000
         self._in_flight = 0
+        self.exact: dict[str, Endpoint] = {
+            **{model.route: self._guarded(self._beginning(model)) for model in BEGINNINGS},
+            "/v1/commands": self._guarded(self.batch),
+        }
+        """The endpoints by their paths."""
+        self.on_order: Endpoint = self._guarded(self.command)
+        """The endpoint of every command on an order that is there."""
 
     def routes(self) -> list[Route]:
         """Return the routes, the busiest first."""
         return [
-            *(
-                Route(model.route, self._guarded(self._beginning(model)), methods=["POST"])
-                for model in BEGINNINGS
-            ),
-            Route("/v1/commands", self._guarded(self.batch), methods=["POST"]),
-            Route("/v1/orders/{order_id}/{command}", self._guarded(self.command), methods=["POST"]),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in self.exact.items()),
+            Route("/v1/orders/{order_id}/{command}", self.on_order, methods=["POST"]),
         ]
 
     def _beginning(self, model: type[Beginning]) -> Endpoint:
@@ -214,3 +221,33 @@ def _item_body(item: BatchItem) -> Body:
             raise wrong_field("data.order_id", "must be the same as order_id")
         return body.model_copy(update={"order_id": item.order_id})
     return body
+
+
+class HotApp(FastAPI):
+    """Answers commands by their path, and everything else as any application does.
+
+    The endpoints are routes too, for whatever is not a plain POST.
+    """
+
+    commands: Commands
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        endpoint = self._endpoint(scope)
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+            return
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    def _endpoint(self, scope: Scope) -> Endpoint | None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        path: str = scope["path"]
+        found = self.commands.exact.get(path)
+        if found is None and path.startswith(_ORDERS):
+            order_id, slash, command = path[len(_ORDERS) :].partition("/")
+            if order_id and slash and command and "/" not in command:
+                scope["path_params"] = {"order_id": order_id, "command": command}
+                return self.commands.on_order
+        return found

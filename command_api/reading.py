@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jiter
+import uuid_utils
 from starlette.requests import Request
 
 from command_api.problems import Problem, wrong_field
@@ -42,7 +43,8 @@ async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> by
     Raises:
         Problem: too large, too slow, or not JSON by its headers.
     """
-    length = request.headers.get("content-length", "")
+    headers = _headers(request)
+    length = headers.get(b"content-length", "")
     if length.isdecimal() and int(length) > bytes_max:
         raise _too_large(bytes_max)
     chunks: list[bytes] = []
@@ -58,7 +60,7 @@ async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> by
         raise Problem("body-timeout", f"Send the body within {timeout_s:g} s.") from error
     body = b"".join(chunks)
     if body:
-        _require_json(request)
+        _require_json(headers)
     return body
 
 
@@ -66,10 +68,13 @@ def _too_large(bytes_max: int) -> Problem:
     return Problem("body-too-large", f"A body may have {bytes_max:,} bytes here.")
 
 
-def _require_json(request: Request) -> None:
-    kind, _, parameters = request.headers.get("content-type", "").lower().partition(";")
+def _require_json(headers: Mapping[bytes, str]) -> None:
+    said = headers.get(b"content-type", "")
+    encoding = headers.get(b"content-encoding", "identity").lower()
+    if said == _JSON[0] and encoding == "identity":
+        return
+    kind, _, parameters = said.lower().partition(";")
     charset = parameters.partition("charset=")[2].partition(";")[0].strip(' "')
-    encoding = request.headers.get("content-encoding", "identity").lower()
     if kind.strip() not in _JSON or charset not in {"", "utf-8"} or encoding != "identity":
         raise Problem(
             "unsupported-media-type",
@@ -146,28 +151,36 @@ def asked(request: Request) -> Asked:
     Raises:
         Problem: one of them is malformed, and named.
     """
-    headers = request.headers
-    key = headers.get("idempotency-key")
+    headers = _headers(request)
+    key = headers.get(b"idempotency-key")
     if key is None:
-        key = str(uuid.uuid4())
+        key = str(uuid_utils.uuid4())
     elif _KEY.fullmatch(key) is None:
         raise wrong_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
-    correlation_id = headers.get("orders-correlation-id")
+    correlation_id = headers.get(b"orders-correlation-id")
     if correlation_id is None:
-        correlation_id = str(uuid.uuid4())
+        correlation_id = str(uuid_utils.uuid4())
     elif _NAME.fullmatch(correlation_id) is None:
         raise wrong_field("Orders-Correlation-Id", "must be 1 to 200 visible ASCII characters")
-    traceparent = headers.get("traceparent")
+    traceparent = headers.get(b"traceparent")
     if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is None:
         traceparent = None  # W3C Trace Context: what cannot be parsed is ignored.
     return Asked(
         key,
-        _expected_version(headers.get("if-match")),
+        _expected_version(headers.get(b"if-match")),
         correlation_id,
-        _actor(headers.get("orders-actor")),
+        _actor(headers.get(b"orders-actor")),
         traceparent,
-        _is_dry_run(request),
+        _is_dry_run(request) if request.scope["query_string"] else False,
     )
+
+
+def _headers(request: Request) -> dict[bytes, str]:
+    """Return the headers; of one that came twice, the first.
+
+    `request.headers` would look through all of them for each.
+    """
+    return {name: value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
 
 
 def _expected_version(if_match: str | None) -> int | None:

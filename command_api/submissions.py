@@ -1,10 +1,10 @@
 """From a validated body to a submission, and from its outcome to what the client is told."""
 
 import hashlib
-import uuid
 from typing import Any
 
 import orjson
+import uuid_utils
 
 from command_api.bodies import Beginning, Body
 from command_api.reading import Asked
@@ -12,7 +12,7 @@ from eventlog.log import LogIdentity
 from eventlog.submission import Outcome, Submission
 from runtime.position import Position, log_id
 
-_ORDER_IDS = uuid.UUID("d2b1f0a4-58a9-5d8f-8a6e-6f6472646c67")
+_ORDER_IDS = uuid_utils.UUID("d2b1f0a4-58a9-5d8f-8a6e-6f6472646c67")
 
 
 def submission(body: Body, order_id: str | None, asked: Asked, tenant: str) -> Submission:
@@ -24,7 +24,7 @@ def submission(body: Body, order_id: str | None, asked: Asked, tenant: str) -> S
     given = order_id
     if isinstance(body, Beginning):
         given = body.order_id
-        order_id = given or str(uuid.uuid5(_ORDER_IDS, f"{tenant}/{asked.idempotency_key}"))
+        order_id = given or str(uuid_utils.uuid5(_ORDER_IDS, f"{tenant}/{asked.idempotency_key}"))
     return Submission(
         order_id=order_id or "",
         command=body.command(),

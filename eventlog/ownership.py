@@ -20,7 +20,7 @@ from eventlog.group.assignment import Table
 from eventlog.log import EventLog, LogIdentity, LogUnavailable
 from eventlog.partitioner import partition_of
 from eventlog.submission import NotServing, Outcome, Submission
-from eventlog.waiting import WriterOptions
+from eventlog.waiting import Turns, WriterOptions
 from eventlog.writer import PartitionWriter
 from runtime.settings import LogSettings
 
@@ -108,9 +108,17 @@ class Partitions:
             snapshot_interval_s=settings.snapshot_interval_ms / 1000,
         )
 
+        turns = Turns(settings.transactions_max, settings.retry_backoff_ms / 1000)
+
         def make_writer(partition: int) -> PartitionWriter[Any]:
             return PartitionWriter(
-                log, partition, decider, options, clock_us=clock_us, new_event_id=new_event_id
+                log,
+                partition,
+                decider,
+                options,
+                turns=turns,
+                clock_us=clock_us,
+                new_event_id=new_event_id,
             )
 
         partitions = cls(identity, make_writer, let_go or _nobody)

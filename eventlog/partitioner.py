@@ -1,10 +1,14 @@
 """Which partition an order lives in: Kafka's default for a record keyed by the order id."""
 
+from functools import lru_cache
+from struct import unpack_from
+
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
 _SEED = 0x9747B28C
 
 
+@lru_cache(maxsize=16_384)
 def partition_of(order_id: str, partitions: int) -> int:
     """Return murmur2 of the UTF-8 bytes of `order_id`, made positive, modulo `partitions`."""
     return (murmur2(order_id.encode()) & 0x7FFFFFFF) % partitions
@@ -15,9 +19,8 @@ def murmur2(data: bytes) -> int:
     length = len(data)
     h = (_SEED ^ length) & _MASK
     whole = length & ~3
-    for at in range(0, whole, 4):
-        k = int.from_bytes(data[at : at + 4], "little")
-        k = (k * _M) & _MASK
+    for word in unpack_from(f"<{whole // 4}I", data):
+        k = (word * _M) & _MASK
         k ^= k >> 24
         k = (k * _M) & _MASK
         h = ((h * _M) & _MASK) ^ k

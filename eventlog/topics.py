@@ -34,10 +34,11 @@ class Topics:
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
         self._timeout_s = settings.request_timeout_ms / 1000
-        self._admin = AdminClient(
-            # Errors reach the caller; librdkafka would print one line per connection that fails.
-            {"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0}
-        )
+        self._admin = self._connect()
+
+    def _connect(self) -> AdminClient:
+        # Errors reach the caller; librdkafka would print one line per connection that fails.
+        return AdminClient({"bootstrap.servers": self._settings.kafka_bootstrap, "log_level": 0})
 
     def ensure(self) -> bool:
         """Create the topic, and the one of its snapshots, unless they are there.
@@ -155,6 +156,8 @@ class Topics:
                 if not _is_passing(error) or time.monotonic() > deadline:
                     raise self._unavailable(error) from error
             time.sleep(_AGAIN_S)
+            # A client keeps the leader's old epoch for ever after an election it did not notice.
+            self._admin = self._connect()
 
     def _config(self) -> dict[str, str]:
         self.identity()
@@ -185,6 +188,8 @@ def _is_passing(error: KafkaException) -> bool:
     return error.args[0].code() in {
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     }

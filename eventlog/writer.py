@@ -38,7 +38,7 @@ from eventlog.submission import (
     PartitionUnavailable,
     Submission,
 )
-from eventlog.waiting import Counts, Waiting, WriterOptions
+from eventlog.waiting import Counts, Turns, Waiting, WriterOptions
 
 State = TypeVar("State")
 _log = structlog.get_logger("orderlog.writer")
@@ -54,13 +54,14 @@ class PartitionWriter(Generic[State]):
     cancels a commit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - clock and ids are seams
         self,
         log: EventLog,
         partition: int,
         decider: Decider[State, Any, Any],
         options: WriterOptions,
         *,
+        turns: Turns,
         clock_us: Callable[[], int],
         new_event_id: Callable[[], str],
     ) -> None:
@@ -70,6 +71,7 @@ class PartitionWriter(Generic[State]):
         """Is called whenever `health` is another one."""
         self.counts = Counts()
         self._log = log
+        self._turns = turns
         self._options = options
         self._clock_us = clock_us
         self._deciding = Deciding(
@@ -107,7 +109,8 @@ class PartitionWriter(Generic[State]):
         waiting = Waiting(submission, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
-        answer = await asyncio.shield(waiting.answer)
+        # Whoever waits may be cancelled: only the answer is then lost, never the commit.
+        answer = await waiting.answer
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -132,6 +135,8 @@ class PartitionWriter(Generic[State]):
             except LogError as error:
                 attempt += 1
                 self._doubt(error)
+                if attempt > 1:  # Kafka does not come back soon: nobody shall wait for it.
+                    self._answer_unknown()
             except Exception as error:  # noqa: BLE001 - any fault at all is a doubt, never the end
                 attempt += 1
                 _log.exception("writer_fault", partition=self.partition)
@@ -216,7 +221,8 @@ class PartitionWriter(Generic[State]):
                 continue
             group: list[Waiting] = []
             try:
-                await self._commit_group(group)
+                async with self._turns.one():
+                    await self._commit_group(group)
             except BaseException:
                 for waiting in reversed(group):
                     waiting.is_doubtful = True
@@ -271,6 +277,9 @@ class PartitionWriter(Generic[State]):
     def _refuse_all(self) -> None:
         if not self.health.startswith("halted"):
             self._become("released")
+        self._answer_unknown()
+
+    def _answer_unknown(self) -> None:
         while self._queue:
             waiting = self._queue.popleft()
             if not waiting.answer.done():

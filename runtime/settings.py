@@ -40,6 +40,9 @@ class LogSettings(_Settings):
     group_session_timeout_ms: int = Field(
         10_000, ge=1_000, le=300_000, description="a silent node loses its partitions after this"
     )
+    transactions_max: int = Field(
+        2, ge=1, le=1_000, description="at once per node; fewer gather larger groups"
+    )
     group_commands_max: int = Field(500, ge=1, le=10_000)
     group_bytes_max: int = Field(900_000, ge=1_000, le=100_000_000)
     queue_commands_max: int = Field(5_000, ge=1, le=1_000_000, description="per partition")
@@ -47,7 +50,7 @@ class LogSettings(_Settings):
         1_000, ge=1, le=1_000_000, description="kept unpacked, per partition; others are packed"
     )
     snapshot_interval_ms: int = Field(
-        5_000, ge=0, le=3_600_000, description="how often changed orders are saved; 0: never"
+        10_000, ge=0, le=3_600_000, description="how often changed orders are saved; 0: never"
     )
 
 

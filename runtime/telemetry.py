@@ -27,7 +27,7 @@ LATENCY_BUCKETS_S = (
 )
 """Upper bounds in seconds for every latency histogram, so that they can be added up."""
 
-_NOISY = ("aiokafka", "uvicorn.access", "asyncio", "alembic")
+_NOISY = ("aiokafka", "httpx2", "uvicorn.access", "asyncio", "alembic")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, line ends of any kind, and halves of characters that no encoding has."""
 _UNSAFE_BUT_LAYOUT = re.compile("(?![\n\t])" + _UNSAFE.pattern)

@@ -1,6 +1,5 @@
 """A group's changes to several orders, until they are committed or dropped."""
 
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from eventlog.state.stream import Stream
@@ -28,5 +27,5 @@ class Staging(Generic[State]):
     def publish(self, first_offset: int) -> None:
         """Make the staged streams live, now that their events are committed."""
         for order_id, stream in self._staged.items():
-            placed = replace(stream, next_offset=first_offset + stream.next_offset)
+            placed = stream.placed(first_offset + stream.next_offset)
             self._live.put(order_id, placed, first_offset)

@@ -37,6 +37,19 @@ class Stream(Generic[State]):
     commands: Mapping[str, Answered] = field(default_factory=dict)
     is_whole: bool = True
 
+    def placed(self, next_offset: int) -> "Stream[State]":
+        """Return this stream with its place in the log; quicker than `dataclasses.replace`."""
+        return Stream(
+            self.state,
+            self.version,
+            self.prev_hash,
+            self.recorded_at_us,
+            next_offset,
+            self.refs,
+            self.commands,
+            self.is_whole,
+        )
+
     def follow(
         self, recorded: Recorded, evolve: Callable[[State, object], State]
     ) -> "Stream[State]":

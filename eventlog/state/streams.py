@@ -6,6 +6,7 @@ kept in buckets, so that a part of them can be saved as one record: see `eventlo
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from eventlog.state.packing import Packing, short_id
@@ -14,6 +15,16 @@ from eventlog.state.stream import Stream
 State = TypeVar("State")
 
 BUCKETS = 1_024
+
+
+@dataclass(slots=True)
+class _Hot(Generic[State]):
+    """An order in use. `packed` is what it was packed to, so that it need not be done again."""
+
+    key: bytes
+    bucket: int
+    stream: Stream[State]
+    packed: bytes | None = None
 
 
 class Streams(Generic[State]):
@@ -25,7 +36,7 @@ class Streams(Generic[State]):
         """Buckets that changed since they were taken, with the first change's offset, in order."""
         self._packing = packing
         self._hot_max = hot_max
-        self._hot: dict[str, Stream[State]] = {}
+        self._hot: dict[str, _Hot[State]] = {}
         self._cold: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
@@ -33,46 +44,53 @@ class Streams(Generic[State]):
 
     def get(self, order_id: str) -> Stream[State]:
         """Return an order; the initial stream when there is none."""
-        stream = self._hot.pop(order_id, None)
-        if stream is None:
+        hot = self._hot.pop(order_id, None)
+        if hot is None:
             key = short_id(order_id)
-            packed = self._cold[_bucket(key)].pop(key, None)
+            bucket = zlib.crc32(key) % BUCKETS
+            packed = self._cold[bucket].pop(key, None)
             if packed is None:
                 return self.initial
-            stream = self._packing.unpack(packed)
-        self._keep(order_id, stream)
-        return stream
+            hot = _Hot(key, bucket, self._packing.unpack(packed), packed)
+        self._keep(order_id, hot)
+        return hot.stream
 
     def put(self, order_id: str, stream: Stream[State], offset: int) -> None:
         """Keep an order as it is since `offset`."""
-        known = self._hot.pop(order_id, None)
-        key = short_id(order_id)
-        bucket = _bucket(key)
-        if known is None:
+        hot = self._hot.pop(order_id, None)
+        if hot is None:
+            key = short_id(order_id)
+            bucket = zlib.crc32(key) % BUCKETS
             self._cold[bucket].pop(key, None)
-        self.changed.setdefault(bucket, offset)
-        self._keep(order_id, stream)
+            hot = _Hot(key, bucket, stream)
+        else:
+            hot.stream, hot.packed = stream, None
+        self.changed.setdefault(hot.bucket, offset)
+        self._keep(order_id, hot)
 
-    def _keep(self, order_id: str, stream: Stream[State]) -> None:
-        self._hot[order_id] = stream
+    def _keep(self, order_id: str, hot: _Hot[State]) -> None:
+        self._hot[order_id] = hot
         if len(self._hot) > self._hot_max:
-            coldest = next(iter(self._hot))
-            key = short_id(coldest)
-            self._cold[_bucket(key)][key] = self._packing.pack(self._hot.pop(coldest))
+            coldest = self._hot.pop(next(iter(self._hot)))
+            self._cold[coldest.bucket][coldest.key] = self._packed(coldest)
+
+    def _packed(self, hot: _Hot[State]) -> bytes:
+        if hot.packed is None:
+            hot.packed = self._packing.pack(hot.stream)
+        return hot.packed
 
     def take(self, bytes_max: int) -> dict[int, dict[bytes, bytes]]:
         """Return changed buckets, those first that waited longest: at least one, if there is one.
 
         It stops at about `bytes_max`. What was returned is not among the changed any more.
         """
-        hot: dict[int, list[tuple[bytes, Stream[State]]]] = {}
-        for order_id, stream in self._hot.items():
-            key = short_id(order_id)
-            hot.setdefault(_bucket(key), []).append((key, stream))
+        in_use: dict[int, list[_Hot[State]]] = {}
+        for hot in self._hot.values():
+            in_use.setdefault(hot.bucket, []).append(hot)
         taken: dict[int, dict[bytes, bytes]] = {}
         size = 0
         for bucket in list(self.changed):
-            packed = {key: self._packing.pack(stream) for key, stream in hot.get(bucket, ())}
+            packed = {hot.key: self._packed(hot) for hot in in_use.get(bucket, ())}
             whole = {**self._cold[bucket], **packed}
             size += sum(len(key) + len(value) for key, value in whole.items())
             if taken and size > bytes_max:
@@ -84,7 +102,3 @@ class Streams(Generic[State]):
     def fill(self, bucket: int, packed: Mapping[bytes, bytes]) -> None:
         """Take over a bucket as it was saved."""
         self._cold[bucket] = dict(packed)
-
-
-def _bucket(key: bytes) -> int:
-    return zlib.crc32(key) % BUCKETS

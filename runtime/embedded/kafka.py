@@ -7,6 +7,7 @@ import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.embedded.child import Child, free_port
@@ -27,18 +28,18 @@ _JVM = (
 # log after a crash here.
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
@@ -49,13 +50,57 @@ log.cleaner.dedupe.buffer.size=4194304
 num.network.threads=2
 num.io.threads=4
 """
+_QUICK_FAILOVER = """\
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=3000
+replica.lag.time.max.ms=3000
+unclean.leader.election.enable=false
+"""
 _API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
-def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) -> Child:
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A broker's place in a cluster; `controllers` are the ports of all, by node id from 1 on."""
+
+    node: int
+    controllers: tuple[int, ...]
+    cluster_id: str
+
+    def properties(self, port: int, advertised: int, data: Path) -> str:
+        """Return the broker's settings; three brokers are safe against the loss of one."""
+        size = len(self.controllers)
+        voters = (f"{node}@127.0.0.1:{own}" for node, own in enumerate(self.controllers, 1))
+        text = _PROPERTIES.format(
+            node=self.node,
+            voters=",".join(voters),
+            port=port,
+            advertised=advertised,
+            controller=self.controllers[self.node - 1],
+            data=data.resolve(),
+            replicas=min(3, size),
+            in_sync=min(2, size),
+        )
+        return text if size == 1 else text + _QUICK_FAILOVER
+
+
+def alone() -> Seat:
+    """Return the seat of a broker that is a cluster by itself."""
+    return Seat(1, (free_port(),), new_cluster_id())
+
+
+def kafka(
+    folder: Path,
+    port: int,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    seat: Seat | None = None,
+    advertised: int | None = None,
+) -> Child:
     """Return the broker with its data in `folder`, listening on 127.0.0.1:`port`.
 
     A new folder is formatted; start it with `.start()`. `say` is told when jars are fetched.
+    `seat` None: it is alone. Clients are told to come to the port `advertised`, if it is given.
 
     Raises:
         StackError: the jars cannot be had, or the folder belongs to another Kafka version.
@@ -69,14 +114,13 @@ def kafka(folder: Path, port: int, say: Callable[[str], None] = lambda _: None) 
             f"{KAFKA_VERSION}: use another --data-dir, or --fresh to begin anew"
         )
     properties = folder / "server.properties"
-    properties.write_text(
-        _PROPERTIES.format(port=port, controller=free_port(), data=data.resolve())
-    )
+    seat = seat or alone()
+    properties.write_text(seat.properties(port, advertised or port, data))
     launch = [str(java()), *_JVM, "-cp", f"{kafka_jars(say)}/*"]
     if not version_file.exists():
         # Written last when a folder is formatted; an earlier start may have been ended right after.
         if not (data / "meta.properties").exists():
-            _format(launch, properties)
+            _format(launch, properties, seat.cluster_id)
         version_file.write_text(KAFKA_VERSION)
     return Child(
         name="Kafka",
@@ -99,10 +143,10 @@ def new_cluster_id() -> str:
             return cluster_id
 
 
-def _format(launch: list[str], properties: Path) -> None:
+def _format(launch: list[str], properties: Path, cluster_id: str) -> None:
     storage_tool = [*launch, "kafka.tools.StorageTool"]
     formatted = subprocess.run(  # noqa: S603 - our own command line
-        [*storage_tool, "format", "-t", new_cluster_id(), "-c", str(properties)],
+        [*storage_tool, "format", "-t", cluster_id, "-c", str(properties)],
         capture_output=True,
         text=True,
         check=False,

@@ -77,7 +77,7 @@ def test_every_header_is_documented():
     sources = "".join(
         path.read_text() for path in (Path(__file__).parents[2] / "command_api").glob("*.py")
     )
-    headers = set(re.findall(r'headers\.get\(\s*"([a-z-]+)"', sources))
+    headers = set(re.findall(r'headers\.get\(\s*b?"([a-z-]+)"', sources))
     headers |= set(re.findall(r'"([A-Z][\w-]+)": ', sources)) & {"ETag", "Retry-After"}
     for operations in app.openapi()["paths"].values():
         for operation in operations.values():
@@ -114,10 +114,16 @@ def test_every_limit_is_that_of_the_settings():
 async def test_every_metric_is_documented(api, placing):
     await api.post("/v1/orders", placing)
     text = (await api.client.get("/metrics")).text
-    metrics = set(re.findall(r"^# TYPE (orderlog_(?:command|partition)\w*)", text, re.MULTILINE))
+    metrics = set(
+        re.findall(
+            r"^# TYPE (orderlog_(?:command|partition|transaction|group|doubt)\w*)",
+            text,
+            re.MULTILINE,
+        )
+    )
     ours = {name for name in metrics if not name.endswith("_created")}
 
-    assert len(ours) == 7
+    assert len(ours) == 14
     assert [name for name in ours if f"`{name}" not in PAGE] == []
 
 
