@@ -27,6 +27,7 @@ from eventlog.group.membership import Membership
 from eventlog.kafka import KafkaLog
 from eventlog.log import LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
+from runtime import failpoints
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
 from runtime.settings import CommandSettings, HttpSettings, LogSettings
@@ -176,6 +177,7 @@ def run(**options: Any) -> int:
     except LogUnavailable as error:
         _log.error("kafka_unavailable", reason=str(error))
         return FAILED
+    failpoints.arm(log.failpoints)
     url = node_url(settings)
     node = settings.node or url.partition("://")[2]
     app = create_app(lambda peers: kafka_partitions(log, node, url, peers), settings)

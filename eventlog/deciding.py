@@ -21,6 +21,7 @@ from eventlog.submission import (
     VersionMismatch,
 )
 from eventlog.waiting import Waiting
+from runtime.failpoints import reach
 
 State = TypeVar("State")
 
@@ -79,6 +80,7 @@ class Deciding(Generic[State]):
             decisions.append(decision)
             records.extend(decision.records)
             size_bytes += decision.size_bytes
+        reach("decided")
         return decisions, records
 
     def decide(

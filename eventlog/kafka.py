@@ -24,6 +24,7 @@ from eventlog.log import (
 )
 from eventlog.reader import LogReader
 from eventlog.topics import Topics, snapshot_topic
+from runtime.failpoints import reach
 from runtime.settings import LogSettings
 
 _log = structlog.get_logger("orderlog.kafka")
@@ -83,10 +84,13 @@ class KafkaAppender:
                 raise Doubtful("the group does not fit into one batch (ORDERLOG_GROUP_BYTES_MAX)")
         batch.close()
         await producer.begin_transaction()
+        reach("begun")
         delivery = await producer.send_batch(batch, topic, partition=self._partition)
         placed = await delivery  # A failed send before a commit would commit a part of the group.
+        reach("delivered")
         started = time.monotonic()
         await producer.commit_transaction()
+        reach("committed")
         if time.monotonic() - started >= self._slow_s:
             # EndTxn may have been sent twice, and a late copy could end the next transaction
             # (KAFKA-17754): this producer has made its last commit.
@@ -168,6 +172,7 @@ class KafkaLog:
         try:
             async with asyncio.timeout(settings.acquire_deadline_ms / 1000):
                 await producer.start()
+                reach("fenced")
                 await self._wait_until_nothing_is_open(partition)
         except (TimeoutError, KafkaError, OSError) as error:
             await appender.close()

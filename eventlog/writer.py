@@ -39,6 +39,7 @@ from eventlog.submission import (
     Submission,
 )
 from eventlog.waiting import Counts, Turns, Waiting, WriterOptions
+from runtime.failpoints import reach
 
 State = TypeVar("State")
 _log = structlog.get_logger("orderlog.writer")
@@ -132,15 +133,13 @@ class PartitionWriter(Generic[State]):
             except (IntegrityError, Undecodable) as error:
                 self._halt(error)
                 break
-            except LogError as error:
+            except Exception as error:  # noqa: BLE001 - any fault at all is a doubt, never the end
                 attempt += 1
+                if not isinstance(error, LogError):
+                    _log.exception("writer_fault", partition=self.partition)
                 self._doubt(error)
                 if attempt > 1:  # Kafka does not come back soon: nobody shall wait for it.
                     self._answer_unknown()
-            except Exception as error:  # noqa: BLE001 - any fault at all is a doubt, never the end
-                attempt += 1
-                _log.exception("writer_fault", partition=self.partition)
-                self._doubt(error)
             finally:
                 self._saving.stop()
                 await self._drop_appender()
@@ -158,7 +157,9 @@ class PartitionWriter(Generic[State]):
         self._appender = await self._log.open_appender(self.partition)
         if await self._state.catch_up(self._log, await self._log.end(self.partition)):
             self._drop_undecided()
+        reach("caught_up")
         await self._append([self._state.mark(self._options.node, self._clock_us())])
+        reach("marked")
         self.counts.acquisitions += 1
         if self._doubtful_since is not None:
             DOUBT_SECONDS.observe(time.monotonic() - self._doubtful_since)

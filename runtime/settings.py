@@ -34,6 +34,12 @@ class LogSettings(_Settings):
     retry_backoff_ms: int = Field(100, ge=10, le=10_000)
     commit_deadline_ms: int = Field(4_000, ge=100, le=60_000)
     acquire_deadline_ms: int = Field(15_000, ge=1_000, le=600_000)
+    failpoints: str = Field(
+        "",
+        pattern=r"^(|(decided|begun|delivered|committed|published|fenced|caught_up|marked):\d+"
+        r"(,(decided|begun|delivered|committed|published|fenced|caught_up|marked):\d+)*)$",
+        description="for tests alone: where the process kills itself, `name:count`",
+    )
     group_heartbeat_ms: int = Field(
         500, ge=100, le=10_000, description="how soon a node learns that partitions move"
     )

@@ -4,6 +4,7 @@ from typing import Generic, TypeVar
 
 from eventlog.state.stream import Stream
 from eventlog.state.streams import Streams
+from runtime.failpoints import reach
 
 State = TypeVar("State")
 
@@ -29,3 +30,4 @@ class Staging(Generic[State]):
         for order_id, stream in self._staged.items():
             placed = stream.placed(first_offset + stream.next_offset)
             self._live.put(order_id, placed, first_offset)
+        reach("published")

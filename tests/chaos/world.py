@@ -21,7 +21,7 @@ from .checkers import Log, Owner
 
 NODES, PARTITIONS = 3, 6
 SESSION_MS = 6_000
-_HEAL_S = 180
+_HEAL_S = 300
 
 
 @dataclass
