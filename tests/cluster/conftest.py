@@ -35,8 +35,8 @@ class Cluster:
     client: httpx2.AsyncClient
     nodes: list[Node] = field(default_factory=list)
 
-    async def start(self, **more: str) -> Node:
-        port = free_port()
+    async def start(self, port: int | None = None, **more: str) -> Node:
+        port = port or free_port()
         environment = {
             "ORDERLOG_KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
             "ORDERLOG_KAFKA_TOPIC": self.settings.kafka_topic,

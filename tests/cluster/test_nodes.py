@@ -123,6 +123,17 @@ async def test_nobody_notices_that_a_node_joins_or_leaves(cluster, what):
     assert {len(events) for events in stored.values()} == {1}
 
 
+async def test_a_node_that_comes_back_at_once_has_its_share_again(cluster):
+    """It was given nothing when it left, and the group remembers that for a while (KIP-345)."""
+    _, restarted = [await cluster.start() for _ in range(2)]
+    await cluster.until_shared()
+
+    assert await cluster.end(restarted) == 0
+    await cluster.start(int(restarted.url.rpartition(":")[2]))
+
+    await cluster.until_shared()
+
+
 async def test_a_killed_node_loses_and_doubles_nothing(cluster):
     """`kill -9` under load: its partitions find new owners, and the same keys their answers."""
     victim, *others = [await cluster.start() for _ in range(3)]
