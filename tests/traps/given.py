@@ -1,0 +1,94 @@
+"""Real facts, and records that nobody of us wrote."""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
+
+from domain.commands import AddNote, OrderCommand, PlaceOrder
+from domain.decide import DECIDER
+from domain.values import Actor, Line
+from eventlog.log import EventLog
+from eventlog.ownership import Partitions
+from eventlog.partitioner import partition_of
+from eventlog.submission import Submission
+from runtime.settings import LogSettings
+
+READY_S = 60
+PARTITIONS = 4
+PLACING = PlaceOrder("c-1", "EUR", (Line("A-1", 2, 1299),))
+
+
+def submission(command: OrderCommand, order_id: str, key: str | None = None, **more) -> Submission:
+    """A submission of that command; a random key unless one is given."""
+    return Submission(
+        order_id=order_id,
+        command=command,
+        command_name=type(command).__name__,
+        command_id=key or str(uuid.uuid4()),
+        fingerprint=hashlib.sha256(repr(command).encode()).digest(),
+        expected_version=None,
+        occurred_at_us=more.pop("occurred_at_us", None),
+        correlation_id="corr",
+        causation_id="cause",
+        actor=Actor("user", "u-1"),
+        tenant_id="default",
+        **more,
+    )
+
+
+def order_in(partition: int, partitions: int = PARTITIONS) -> str:
+    """Answer a new order id that lives in a partition."""
+    while True:
+        order_id = str(uuid.uuid4())
+        if partition_of(order_id, partitions) == partition:
+            return order_id
+
+
+def note(number: int = 0) -> AddNote:
+    return AddNote(f"n-{number}-{uuid.uuid4()}", "call first")
+
+
+@asynccontextmanager
+async def opened(log: EventLog, settings: LogSettings, **seams) -> AsyncIterator[Partitions]:
+    """All partitions of the log, each owned here; not yet ready."""
+    async with await Partitions.open(
+        log, DECIDER, settings=settings, node="test", **seams
+    ) as partitions:
+        yield partitions
+
+
+def produce(settings: LogSettings, *records: tuple[int, bytes, bytes | None]) -> None:
+    """Write (partition, key, value) as a stranger would: outside any transaction."""
+    refused = []
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "acks": "all"})
+    for partition, key, value in records:
+        producer.produce(
+            settings.kafka_topic,
+            partition=partition,
+            key=key,
+            value=value,
+            callback=lambda error, _: refused.append(error) if error else None,
+        )
+    assert producer.flush(READY_S) == 0
+    assert refused == []
+
+
+def change(admin: AdminClient, kind: ResourceType, name: str, **values: str) -> None:
+    """Change settings of a topic or a broker; underscores stand for dots."""
+    entries = [
+        ConfigEntry(key.replace("_", "."), value, incremental_operation=AlterConfigOpType.SET)
+        for key, value in values.items()
+    ]
+    resource = ConfigResource(kind, name, incremental_configs=entries)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(READY_S)
