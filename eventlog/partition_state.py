@@ -45,6 +45,11 @@ class PartitionState(Generic[State]):
             Undecodable: this release cannot read a record. Halt.
             LogUnavailable: no progress in time.
         """
+        if end < self.next_offset:
+            raise IntegrityError(
+                f"the log ends at offset {end} of partition {self._partition}, and was read up to "
+                f"{self.next_offset} before: it was truncated or made again"
+            )
         touched: set[str] = set()
         was_replaced = False
         async for batch in log.read(self._partition, self.next_offset, end):

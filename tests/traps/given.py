@@ -1,9 +1,10 @@
 """Real facts, and records that nobody of us wrote."""
 
 import hashlib
+import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
@@ -17,10 +18,11 @@ from confluent_kafka.admin import (
 from domain.commands import AddNote, OrderCommand, PlaceOrder
 from domain.decide import DECIDER
 from domain.values import Actor, Line
-from eventlog.log import EventLog
+from eventlog.log import EventLog, LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
 from eventlog.partitioner import partition_of
 from eventlog.submission import Submission
+from eventlog.topics import Topics
 from runtime.settings import LogSettings
 
 READY_S = 60
@@ -92,3 +94,19 @@ def change(admin: AdminClient, kind: ResourceType, name: str, **values: str) -> 
     resource = ConfigResource(kind, name, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(READY_S)
+
+
+def make_again(admin: AdminClient, settings: LogSettings) -> None:
+    """Delete the topic and create it with the same name and settings, empty."""
+    topics = Topics(settings)
+    before = topics.identity()
+    for future in admin.delete_topics([settings.kafka_topic]).values():
+        future.result(READY_S)
+    deadline = time.monotonic() + READY_S
+    while True:
+        with suppress(TopicMismatch, LogUnavailable):  # Both go on for a while.
+            topics.ensure()
+            if topics.identity().topic_id != before.topic_id:
+                return
+        assert time.monotonic() < deadline, "the topic was not made again"
+        time.sleep(0.05)
