@@ -85,6 +85,22 @@ def produce(settings: LogSettings, *records: tuple[int, bytes, bytes | None]) ->
     assert refused == []
 
 
+def produce_at(settings: LogSettings, timestamp_ms: int) -> int | None:
+    """Write a record with a time of the producer's; return the code of its refusal, if any."""
+    refused: list[int | None] = []
+    producer = Producer({"bootstrap.servers": settings.kafka_bootstrap, "acks": "all"})
+    producer.produce(
+        settings.kafka_topic,
+        partition=0,
+        key=b"k",
+        value=b"v",
+        timestamp=timestamp_ms,
+        callback=lambda error, _: refused.append(error.code() if error else None),
+    )
+    assert producer.flush(READY_S) == 0
+    return refused[0]
+
+
 def change(admin: AdminClient, kind: ResourceType, name: str, **values: str) -> None:
     """Change settings of a topic or a broker; underscores stand for dots."""
     entries = [
@@ -94,6 +110,16 @@ def change(admin: AdminClient, kind: ResourceType, name: str, **values: str) -> 
     resource = ConfigResource(kind, name, incremental_configs=entries)
     for future in admin.incremental_alter_configs([resource]).values():
         future.result(READY_S)
+    deadline = time.monotonic() + READY_S
+    while not _has(admin, ConfigResource(kind, name), values):
+        assert time.monotonic() < deadline, "the broker has not heard of the change"
+        time.sleep(0.01)
+
+
+def _has(admin: AdminClient, resource: ConfigResource, values: dict[str, str]) -> bool:
+    (described,) = admin.describe_configs([resource]).values()
+    found = described.result(READY_S)
+    return all(found[key.replace("_", ".")].value == value for key, value in values.items())
 
 
 def make_again(admin: AdminClient, settings: LogSettings) -> None:
