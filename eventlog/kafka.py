@@ -17,6 +17,7 @@ from eventlog.log import (
     Batch,
     Doubtful,
     Fenced,
+    IntegrityError,
     LogIdentity,
     LogUnavailable,
     Record,
@@ -136,6 +137,7 @@ class KafkaLog:
     def __init__(self, settings: LogSettings) -> None:
         self._settings = settings
         self._topics = Topics(settings)
+        self._first_identity: LogIdentity | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,6 +175,7 @@ class KafkaLog:
             async with asyncio.timeout(settings.acquire_deadline_ms / 1000):
                 await producer.start()
                 reach("fenced")
+                await self._require_same()
                 await self._wait_until_nothing_is_open(partition)
         except (TimeoutError, KafkaError, OSError) as error:
             await appender.close()
@@ -184,6 +187,17 @@ class KafkaLog:
             await appender.close()
             raise
         return appender
+
+    async def _require_same(self) -> None:
+        """Refuse a topic that was made again, or got partitions, since the first appender."""
+        now = await self.identity()
+        first = self._first_identity = self._first_identity or now
+        if now != first:
+            raise IntegrityError(
+                f"topic {now.topic} was made again or changed: it had id {first.topic_id} and "
+                f"{first.partitions} partitions, now it has id {now.topic_id} and "
+                f"{now.partitions}. What was read before is not in it: look at it, then restart"
+            )
 
     async def _wait_until_nothing_is_open(self, partition: int) -> None:
         """Our own id is finished by fencing; what is open now belongs to a stranger."""

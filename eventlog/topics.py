@@ -20,10 +20,13 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from eventlog.log import LogIdentity, LogUnavailable, TopicMismatch
+from eventlog.partitioner import misplaced
 from runtime.settings import LogSettings
 
 _DAY_MS = 86_400_000
 _AGAIN_S = 0.05
+# A foreign record or two are for whoever reads them; any higher count moves half of the orders.
+_MOVED_MAX = 0.25
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 
@@ -90,7 +93,28 @@ class Topics:
                 f"min.insync.replicas is {actual_isr}, needed is "
                 f"{settings.min_insync_replicas} (ORDERLOG_MIN_INSYNC_REPLICAS)"
             )
-        return wrong
+        return wrong + self._lost()
+
+    def _lost(self) -> list[str]:
+        """Say what of the records is not as it was written: the first are gone, or orders moved."""
+        partitions = self.identity().partitions
+        gone = [partition for partition, start in self.starts(partitions).items() if start]
+        if gone:
+            why = (
+                f"the first records of partitions {gone} are gone, by retention or DeleteRecords: "
+                "what was built from them cannot be built again; copy the log from a replica into "
+                "a new topic"
+            )
+            return [why]
+        orders, moved = misplaced(self._settings, self.ends(partitions))
+        if orders and moved > orders * _MOVED_MAX:
+            why = (
+                f"{moved} of {orders} orders are not in the partition that their id gives with "
+                f"{partitions} partitions: the partition count must never change, and cannot be "
+                "lowered; copy the log into a new topic with the count it had"
+            )
+            return [why]
+        return []
 
     def identity(self) -> LogIdentity:
         """Say which log this is: a topic that was made again has another `topic_id`.

@@ -6,6 +6,7 @@ import asyncpg
 
 from eventlog import topics
 from eventlog.log import LogIdentity, TopicMismatch
+from eventlog.topics import Topics
 from projectors.database import Connection, Incompatible
 from runtime.settings import LogSettings
 
@@ -49,3 +50,22 @@ async def bind(connection: Connection, settings: LogSettings) -> LogIdentity:
             "database"
         )
     return identity
+
+
+async def require_same(topics: Topics, identity: LogIdentity) -> None:
+    """Make sure that the topic is still the one that `bind` has found.
+
+    Raises:
+        Incompatible: it was deleted, made again, or got partitions.
+        LogUnavailable: the brokers do not answer.
+    """
+    try:
+        now = await asyncio.to_thread(topics.identity)
+    except TopicMismatch as error:
+        raise Incompatible(str(error)) from error
+    if now != identity:
+        raise Incompatible(
+            f"topic {now.topic} was made again or changed while it was read: it had id "
+            f"{identity.topic_id} and {identity.partitions} partitions, now it has id "
+            f"{now.topic_id} and {now.partitions}; for a new log use a new database"
+        )

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from eventlog.log import IntegrityError, LogUnavailable
+from eventlog.log import IntegrityError, LogIdentity, LogUnavailable
 from eventlog.topics import Topics
 from projectors import binding, checkpoints, generations, metrics
 from projectors.checkpoints import CheckpointTaken, GenerationChanged
@@ -51,6 +51,7 @@ class Live:
         self._standby: set[str] = set()
         self._refused: dict[str, str] = {}
         self._feeds: list[Feed] = []
+        self._identity: LogIdentity | None = None
         self._trouble: dict[str, str | None] = {"kafka": "not yet read", "postgres": "starting"}
 
     def status(self) -> Mapping[str, str | None]:
@@ -91,6 +92,7 @@ class Live:
         connection = await connect(self._database)
         try:
             identity = await binding.bind(connection, self._log_settings)
+            self._identity = identity
             await generations.ensure_live(connection, self._projections, identity.partitions)
             changed = asyncio.Event()
             await connection.add_listener(GENERATIONS_CHANNEL, lambda *_: changed.set())
@@ -214,12 +216,14 @@ class Live:
     async def _heartbeat(
         self, connection: Connection, live: Mapping[str, Generation], changed: asyncio.Event
     ) -> None:
-        """Note where the log ends, and look for other generations and for free projections."""
+        """Note where the log ends; look for another log, other generations, free projections."""
         topics = Topics(self._log_settings)
         names = [feed.name for feed in self._feeds]
         partitions = max((len(feed.positions) for feed in self._feeds), default=0)
         while True:
             with contextlib.suppress(LogUnavailable):
+                if self._identity is not None:
+                    await binding.require_same(topics, self._identity)
                 ends = await asyncio.to_thread(topics.ends, partitions) if partitions else {}
                 await checkpoints.set_ends(connection, ends, names)
                 self._measure(ends)

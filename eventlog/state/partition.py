@@ -65,6 +65,11 @@ class PartitionState(Generic[State]):
             Undecodable: this release cannot read a record. Halt.
             LogUnavailable: no progress in time.
         """
+        if end < self.next_offset:
+            raise IntegrityError(
+                f"the log ends at offset {end} of partition {self._partition}, and was read up to "
+                f"{self.next_offset} before: it was truncated or made again"
+            )
         if self.next_offset or not await self._load(log, end):
             return await self._fold(log, end)
         try:

@@ -1,6 +1,8 @@
 """`orderlog topics` and `orderlog inspect` on a real Kafka: what was made, what differs."""
 
 import json
+import time
+from collections.abc import Callable
 
 import pytest
 from confluent_kafka.admin import (
@@ -31,8 +33,23 @@ def change(admin, log_settings):
         )
         for future in admin.incremental_alter_configs([resource]).values():
             future.result(10)
+        plain = ConfigResource(ResourceType.TOPIC, log_settings.kafka_topic)
+
+        def is_known() -> bool:
+            (described,) = admin.describe_configs([plain]).values()
+            return described.result(10)[name].value == value
+
+        until(is_known)
 
     return to
+
+
+def until(is_known: Callable[[], bool]) -> None:
+    """Wait for the broker, which learns a moment after the answer what its controller has done."""
+    deadline = time.monotonic() + 20
+    while not is_known():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 DIFFERENCES = [
@@ -116,6 +133,7 @@ def test_an_order_id_may_be_written_in_any_usual_way(orderlog, on_topic):
 def test_a_topic_that_somebody_else_made_is_told_apart(orderlog, on_topic, admin):
     name = on_topic["kafka_topic"] + ".foreign"
     admin.create_topics([NewTopic(name, num_partitions=2)])[name].result(10)
+    until(lambda: len(admin.list_topics(name).topics[name].partitions) == 2)
 
     done = orderlog("topics", "check", "-o", "json", **{**on_topic, "kafka_topic": name})
 
