@@ -18,6 +18,7 @@ from .given import PLACING, READY_S, note, opened, order_in
 from .given import submission as submit
 
 TIMEOUT_MS = 4_000
+MARKER = 1
 STRANGER = """
 import asyncio, sys
 from aiokafka import AIOKafkaProducer
@@ -106,8 +107,11 @@ async def test_an_owner_that_serves_notices_it_with_its_next_command(
     with structlog.testing.capture_logs() as said:
         async with KafkaLog(patient) as log, opened(log, patient) as partitions:
             await partitions.wait_ready(READY_S)
-            await partitions.submit(submit(PLACING, order_id))
-            before = await log.end(0)
+            placed = await partitions.submit(submit(PLACING, order_id))
+            before = placed.next_offset + MARKER
+            async with asyncio.timeout(READY_S):  # The marker comes after the answer.
+                while await log.end(0) < before:
+                    await asyncio.sleep(0.01)
             await killed_stranger()
 
             asked = submit(note() if command == "an acceptance" else Accept(), order_id, "k")

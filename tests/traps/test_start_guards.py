@@ -80,13 +80,11 @@ def raise_count(admin: AdminClient, settings: LogSettings) -> None:
 
 async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
     """Wait for its end; whoever goes on running is killed, and fails the test."""
-    try:
-        async with asyncio.timeout(READY_S):
-            stdout, stderr = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    output = asyncio.create_task(process.communicate())
+    await asyncio.wait([output], timeout=READY_S)
+    if process.returncode is None:
+        process.kill()
+    stdout, stderr = await output
     return process.returncode, (stdout + stderr).decode()
 
 
