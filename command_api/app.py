@@ -81,6 +81,8 @@ class _Opened:
         """Say of each partition that is owned here what is wrong with it, for `/readyz`."""
         if self._partitions is None:
             return {"kafka": "starting"}
+        if self._partitions.refused is not None:
+            return {"group": self._partitions.refused}
         if not self._partitions.has_joined:
             return {"group": "joining"}
         return {
@@ -143,7 +145,7 @@ async def kafka_partitions(
             kafka, DECIDER, settings=log, node=node, let_go=peers.ask_release
         ) as partitions,
     ):
-        membership = Membership(log, url, partitions.owned, partitions.assigned)
+        membership = Membership(log, url, partitions.owned, partitions.assigned, partitions.refuse)
         try:
             await membership.start()
             partitions.leave = membership.leave

@@ -76,6 +76,8 @@ class Partitions:
         """Has the partitions taken over by other nodes, as far as there are any."""
         self.has_joined = False
         """Whether it was ever said what is to be owned here."""
+        self.refused: str | None = None
+        """Why the group does not let this node in; None: nothing is known to be wrong."""
         self._tasks = [
             asyncio.create_task(self._keep(partition)) for partition in range(identity.partitions)
         ]
@@ -140,7 +142,7 @@ class Partitions:
     def assigned(self, mine: Iterable[int], table: Table) -> None:
         """Own these partitions from now on, and no others; `table` has everybody's."""
         self._table = table
-        self.has_joined = True
+        self.has_joined, self.refused = True, None
         wanted = set(mine)
         for partition, place in self._places.items():
             if partition in wanted:
@@ -152,6 +154,10 @@ class Partitions:
                 if partition in self.writers:
                     self.writers[partition].close()
             self._has_changed(partition)
+
+    def refuse(self, why: str) -> None:
+        """Remember why this node is not in the group, until it is."""
+        self.refused = why
 
     def owned(self) -> frozenset[int]:
         """Return what is to be owned here."""

@@ -44,12 +44,18 @@ class Membership:
         url: str,
         owned: Callable[[], Iterable[int]],
         on_assigned: Assigned,
+        on_refused: Callable[[str], None],
     ) -> None:
-        """`owned` is asked what this node owns, whenever the group is formed anew."""
+        """`owned` is asked what this node owns, whenever the group is formed anew.
+
+        `on_refused` is told why Kafka does not let this node into the group; it is tried again.
+        """
         self._settings = settings
         self._url = url
         self._owned = owned
         self._on_assigned = on_assigned
+        self._on_refused = on_refused
+        self._watch: asyncio.Task[None] | None = None
         self._is_leaving = False
         self._has_left = asyncio.Event()
         self._table = Table({}, {})
@@ -86,6 +92,17 @@ class Membership:
             raise LogUnavailable(
                 f"the group of command nodes cannot be joined: {error!r}"
             ) from error
+        self._watch = asyncio.create_task(self._look_for_errors(self._consumer))
+
+    async def _look_for_errors(self, consumer: AIOKafkaConsumer) -> None:
+        """Take the errors that aiokafka keeps for whoever polls: without it, it waits for ever."""
+        while True:
+            await asyncio.sleep(self._settings.group_heartbeat_ms / 1000)
+            try:
+                consumer._coordinator.check_errors()  # noqa: SLF001 - nothing is ever polled
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person must know
+                _log.error("group_refuses", why=repr(error))
+                self._on_refused(f"Kafka refuses this node: {error!r}")
 
     async def leave(self) -> None:
         """Ask to own nothing any more, and wait until the others have what was ours."""
@@ -99,6 +116,8 @@ class Membership:
 
     async def stop(self) -> None:
         """Leave the group."""
+        if self._watch is not None:
+            self._watch.cancel()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with suppress(TimeoutError, KafkaError, OSError):

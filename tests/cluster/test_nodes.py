@@ -166,3 +166,13 @@ async def test_a_killed_node_loses_and_doubles_nothing(cluster):
     assert {len(events) for events in stored.values()} == {1}
     for answer in acknowledged.values():
         assert stored[answer["order_id"]][0].event_id == answer["events"][0]["event_id"]
+
+
+async def test_a_node_that_the_group_refuses_ends_and_says_why(cluster):
+    """The broker takes no session timeout below six seconds."""
+    node = await cluster.start(ORDERLOG_GROUP_SESSION_TIMEOUT_MS="1000")
+    cluster.nodes.remove(node)
+
+    async with asyncio.timeout(60):
+        assert await node.process.wait() == 1
+    assert "InvalidSessionTimeout" in node.output.read_text()
