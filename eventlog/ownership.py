@@ -107,6 +107,7 @@ class Partitions:
             group_bytes_max=settings.group_bytes_max,
             queue_commands_max=settings.queue_commands_max,
             hot_orders_max=settings.hot_orders_max,
+            patience_s=settings.acquire_deadline_ms / 1000,
             snapshot_interval_s=settings.snapshot_interval_ms / 1000,
         )
 

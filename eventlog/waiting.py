@@ -10,7 +10,10 @@ from eventlog.submission import Outcome, Submission
 
 @dataclass(frozen=True, slots=True)
 class WriterOptions:
-    """Names and limits of one writer. `snapshot_interval_s` 0: nothing is saved."""
+    """Names and limits of one writer. `snapshot_interval_s` 0: nothing is saved.
+
+    After `patience_s` of doubt whoever waits is told that the outcome is unknown.
+    """
 
     node: str
     source: str
@@ -20,6 +23,7 @@ class WriterOptions:
     queue_commands_max: int = 5_000
     hot_orders_max: int = 1_000
     snapshot_interval_s: float = 10.0
+    patience_s: float = 15.0
 
 
 @dataclass(slots=True)

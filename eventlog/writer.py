@@ -138,8 +138,6 @@ class PartitionWriter(Generic[State]):
                 if not isinstance(error, LogError):
                     _log.exception("writer_fault", partition=self.partition)
                 self._doubt(error)
-                if attempt > 1:  # Kafka does not come back soon: nobody shall wait for it.
-                    self._answer_unknown()
             finally:
                 self._saving.stop()
                 await self._drop_appender()
@@ -264,8 +262,9 @@ class PartitionWriter(Generic[State]):
         self._become("in doubt")
         self.counts.doubts += 1
         self.counts.fences += isinstance(error, Fenced)
-        if self._doubtful_since is None:
-            self._doubtful_since = time.monotonic()
+        since = self._doubtful_since = self._doubtful_since or time.monotonic()
+        if time.monotonic() - since > self._options.patience_s:
+            self._answer_unknown()
         _log.warning("partition_in_doubt", partition=self.partition, why=str(error))
 
     def _halt(self, error: Exception) -> None:

@@ -57,6 +57,7 @@ class Membership:
         self._on_refused = on_refused
         self._watch: asyncio.Task[None] | None = None
         self._is_leaving = False
+        self._is_new = True
         self._has_left = asyncio.Event()
         self._table = Table({}, {})
         self._consumer: AIOKafkaConsumer | None = None
@@ -110,9 +111,14 @@ class Membership:
         if self._consumer is None or is_alone:
             return
         self._is_leaving = True
-        self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - no public way to say more
+        self._rejoin()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._has_left.wait(), _LEAVE_S)
+
+    def _rejoin(self) -> None:
+        """Say anew what is owned; the group is formed anew when it is not what was said before."""
+        if self._consumer is not None:
+            self._consumer._coordinator.request_rejoin()  # noqa: SLF001 - no public way
 
     async def stop(self) -> None:
         """Leave the group."""
@@ -133,6 +139,13 @@ class Membership:
         )
         if self._is_leaving and not mine:
             self._has_left.set()
+        if self._is_new and not mine:
+            # One that left in order and is back at once gets what it had then, which is nothing,
+            # and the group is not formed anew: Kafka keeps that for static members (KIP-345).
+            self._is_new = False
+            asyncio.get_running_loop().call_later(
+                self._settings.group_heartbeat_ms / 1000, self._rejoin
+            )
         self._on_assigned(mine, self._table)
 
     def pause(self, partitions: Iterable[Any]) -> None:
@@ -152,7 +165,7 @@ class Membership:
 
             @classmethod
             def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-                said = _written(this._member())
+                said = _written(this._member(), is_new=this._is_new)
                 return ConsumerProtocolMemberMetadata(_VERSION, list(topics), said)
 
             @classmethod
@@ -193,8 +206,13 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._membership.told(topic_partition.partition for topic_partition in assigned)
 
 
-def _written(member: Member) -> bytes:
-    said = {"url": member.url, "owned": sorted(member.owned), "is_leaving": member.is_leaving}
+def _written(member: Member, *, is_new: bool) -> bytes:
+    said = {
+        "url": member.url,
+        "owned": sorted(member.owned),
+        "is_leaving": member.is_leaving,
+        "is_new": is_new,
+    }
     return json.dumps(said).encode()
 
 

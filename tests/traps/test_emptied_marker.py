@@ -105,8 +105,8 @@ async def test_an_owner_takes_over_and_goes_on(topic):
         known = {
             (order_id, ref.version, ref.event_id)
             for writer in partitions.writers.values()
-            for order_id, stream in writer._state.streams.items()
-            for ref in stream.refs
+            for order_id in orders
+            for ref in writer._state.streams.get(order_id).refs
         }
         assert known == set(topic.facts)
         for order_id in orders:

@@ -145,6 +145,8 @@ async def test_f19_resets_under_load_lose_and_double_nothing(faulty, placed):
                 await asyncio.sleep(0.3)
                 it.proxy.cut_all()
 
+        for number in range(4):  # Besides those at any moment: amid a commit.
+            it.proxy.rule(END_TXN, after=3 * number, is_cut=True)
         resets = asyncio.create_task(reset())
 
         async def send(client: int) -> list[Outcome]:
