@@ -175,7 +175,12 @@ class Topics:
                 futures = self._admin.list_offsets(
                     wanted, isolation_level=isolation, request_timeout=self._timeout_s
                 )
-                return {place.partition: f.result().offset for place, f in futures.items()}
+                found = {place.partition: f.result().offset for place, f in futures.items()}
+                if all(offset >= 0 for offset in found.values()):
+                    return found
+                # No offset and no error: seen while the leaders were being elected.
+                if time.monotonic() > deadline:
+                    raise LogUnavailable(f"Kafka knows no offsets of {name} at the moment")
             except KafkaException as error:
                 if not _is_passing(error) or time.monotonic() > deadline:
                     raise self._unavailable(error) from error
