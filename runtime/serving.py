@@ -55,7 +55,7 @@ def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = Non
 def _collect_seldom() -> None:
     """Look for reference cycles less often: a request leaves hardly any, and each look costs.
 
-    A quarter of a command's time went there (docs/performance.md).
+    See docs/performance.md.
     """
     gc.collect()
     gc.freeze()
