@@ -40,7 +40,7 @@ async def node(settings, name: str) -> AsyncIterator[Partitions]:
         ) as partitions,
     ):
         membership = Membership(
-            settings, f"http://{name}:80", partitions.owned, partitions.assigned
+            settings, f"http://{name}:80", partitions.owned, partitions.assigned, partitions.refuse
         )
         await membership.start()
         try:
