@@ -1,6 +1,11 @@
-"""The short form of `make chaos`: one fault of each kind that takes seconds, and every checker."""
+"""The short form of `make chaos`: one fault of each kind that takes seconds, and every checker.
+
+Three brokers, three nodes and the clients want a machine to themselves, so it is asked for:
+ORDERLOG_TEST_CHAOS=1.
+"""
 
 import asyncio
+import os
 
 import pytest
 
@@ -18,6 +23,7 @@ FAULTS = (
 )
 
 
+@pytest.mark.skipif("ORDERLOG_TEST_CHAOS" not in os.environ, reason="ORDERLOG_TEST_CHAOS=1 runs it")
 @pytest.mark.timeout(600)
 async def test_every_guarantee_holds_on_three_brokers_and_three_nodes(tmp_path):
     async def faults(nemesis: Nemesis) -> None:
