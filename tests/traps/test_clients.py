@@ -60,6 +60,7 @@ def test_in_debug_mode_asyncio_has_nothing_to_say(kafka_bootstrap):
             **os.environ,
             "PYTHONASYNCIODEBUG": "1",
             "ORDERLOG_TEST_KAFKA_BOOTSTRAP": kafka_bootstrap,
+            "ORDERLOG_RETRY_BACKOFF_MS": "1000",  # Debug mode is slow, and no commit is doubtful.
         },
         capture_output=True,
         text=True,
