@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
 from aiokafka.producer import sender
 
+from eventlog.fitness import snapshot_topic
 from eventlog.log import (
     Batch,
     Doubtful,
@@ -24,7 +25,7 @@ from eventlog.log import (
     TopicMismatch,
 )
 from eventlog.reader import LogReader
-from eventlog.topics import Topics, snapshot_topic
+from eventlog.topics import Topics
 from runtime.failpoints import reach
 from runtime.settings import LogSettings
 

@@ -19,12 +19,19 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
+from eventlog.fitness import (
+    FIRST_OFFSETS,
+    chosen,
+    misplaced,
+    needed,
+    of_snapshots,
+    snapshot_topic,
+)
 from eventlog.log import LogIdentity, LogUnavailable, TopicMismatch
-from eventlog.partitioner import misplaced
 from runtime.settings import LogSettings
 
-_DAY_MS = 86_400_000
 _AGAIN_S = 0.05
+_MARKERS_S = 2.0
 # A foreign record or two are for whoever reads them; any higher count moves half of the orders.
 _MOVED_MAX = 0.25
 _LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -49,13 +56,25 @@ class Topics:
         Tell whether the topic was created.
 
         Raises:
+            TopicMismatch: it was created, and the brokers do not know it within the timeout.
             LogUnavailable: the brokers do not answer.
         """
         wanted = self._settings
-        is_new = self._create(wanted.kafka_topic, wanted.partitions, _needed(wanted) | _chosen())
-        partitions = wanted.partitions if is_new else self.identity().partitions
-        self._create(snapshot_topic(wanted.kafka_topic), partitions, _of_snapshots(wanted))
+        is_new = self._create(wanted.kafka_topic, wanted.partitions, needed(wanted) | chosen())
+        partitions = self._once_known().partitions
+        self._create(snapshot_topic(wanted.kafka_topic), partitions, of_snapshots(wanted))
         return is_new
+
+    def _once_known(self) -> LogIdentity:
+        """Wait for the brokers, which hear of a new topic a moment after it was made."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self.identity()
+            except TopicMismatch:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_AGAIN_S)
 
     def _create(self, name: str, partitions: int, config: dict[str, str]) -> bool:
         topic = NewTopic(
@@ -84,7 +103,7 @@ class Topics:
         found = self._config()
         wrong = [
             f"{name} is {found.get(name)}, needed is {value}: change the topic's setting back"
-            for name, value in _needed(settings).items()
+            for name, value in needed(settings).items()
             if name != "min.insync.replicas" and found.get(name) != value
         ]
         actual_isr = int(found.get("min.insync.replicas", "0"))
@@ -106,7 +125,7 @@ class Topics:
                 "a new topic"
             )
             return [why]
-        orders, moved = misplaced(self._settings, self.ends(partitions))
+        orders, moved = misplaced(self._settings, self._settled_ends(partitions))
         if orders and moved > orders * _MOVED_MAX:
             why = (
                 f"{moved} of {orders} orders are not in the partition that their id gives with "
@@ -115,6 +134,17 @@ class Topics:
             )
             return [why]
         return []
+
+    def _settled_ends(self, partitions: int) -> dict[int, int]:
+        """Return the last stable offsets; wait a moment for markers that are on their way."""
+        deadline = time.monotonic() + _MARKERS_S
+        while True:
+            high = self.ends(partitions, is_committed_only=False)
+            stable = self.ends(partitions)
+            is_settled = all(end >= min(high[p], FIRST_OFFSETS) for p, end in stable.items())
+            if is_settled or time.monotonic() > deadline:
+                return stable
+            time.sleep(_AGAIN_S)
 
     def identity(self) -> LogIdentity:
         """Say which log this is: a topic that was made again has another `topic_id`.
@@ -166,27 +196,31 @@ class Topics:
     def _offsets(
         self, partitions: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel
     ) -> dict[int, int]:
-        """Ask until the partitions have leaders, which a new topic lacks for a moment."""
+        """Ask until the partitions have leaders, which a new topic lacks for a moment.
+
+        A client that did not notice an election asks the old leader for ever, and what comes of
+        that is no answer (after the whole timeout), an offset below zero without an error, or
+        FENCED_LEADER_EPOCH: so every attempt but the first is by a new client.
+        """
         name = self._settings.kafka_topic
         wanted = {TopicPartition(name, partition): spec for partition in partitions}
         deadline = time.monotonic() + self._timeout_s * 2
         while True:
             try:
                 futures = self._admin.list_offsets(
-                    wanted, isolation_level=isolation, request_timeout=self._timeout_s
+                    wanted, isolation_level=isolation, request_timeout=self._timeout_s / 2
                 )
                 found = {place.partition: f.result().offset for place, f in futures.items()}
                 if all(offset >= 0 for offset in found.values()):
                     return found
-                # No offset and no error: seen while the leaders were being elected.
-                if time.monotonic() > deadline:
-                    raise LogUnavailable(f"Kafka knows no offsets of {name} at the moment")
+                wrong = LogUnavailable(f"Kafka knows no offsets of {name} at the moment")
             except KafkaException as error:
-                if not _is_passing(error) or time.monotonic() > deadline:
-                    raise self._unavailable(error) from error
-            time.sleep(_AGAIN_S)
-            # A client keeps the leader's old epoch for ever after an election it did not notice.
+                wrong = self._unavailable(error)
+                deadline = deadline if _is_passing(error) else 0
             self._admin = self._connect()
+            if time.monotonic() > deadline:
+                raise wrong
+            time.sleep(_AGAIN_S)
 
     def _config(self) -> dict[str, str]:
         self.identity()
@@ -215,55 +249,14 @@ _SILENCE = {
 
 def _is_passing(error: KafkaException) -> bool:
     return error.args[0].code() in {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     }
-
-
-def _needed(settings: LogSettings) -> dict[str, str]:
-    """Return the settings that the guarantees rest on; `differences` insists on them."""
-    return {
-        "cleanup.policy": "compact",
-        "min.insync.replicas": str(settings.min_insync_replicas),
-        "unclean.leader.election.enable": "false",
-        "message.timestamp.type": "LogAppendTime",
-    }
-
-
-def _chosen() -> dict[str, str]:
-    """Return settings that are good but may be tuned."""
-    return {
-        "min.cleanable.dirty.ratio": "0.8",
-        "min.compaction.lag.ms": str(_DAY_MS),
-        "delete.retention.ms": str(7 * _DAY_MS),
-        "segment.bytes": str(256 * 1024 * 1024),
-        "segment.ms": str(_DAY_MS),
-        "compression.type": "producer",
-    }
-
-
-def _of_snapshots(settings: LogSettings) -> dict[str, str]:
-    """Return the settings of a cache: what was written again is gone within minutes."""
-    return {
-        "cleanup.policy": "compact",
-        "min.insync.replicas": str(settings.min_insync_replicas),
-        "min.cleanable.dirty.ratio": "0.2",
-        "min.compaction.lag.ms": "60000",
-        "max.compaction.lag.ms": str(_DAY_MS),
-        "segment.bytes": str(64 * 1024 * 1024),
-        "segment.ms": str(_DAY_MS // 4),
-        "compression.type": "producer",
-    }
-
-
-def snapshot_topic(events: str) -> str:
-    """Return the name of the topic with the snapshots of a topic of events."""
-    return f"{events.removesuffix('.events')}.snapshots"
 
 
 def check(settings: LogSettings, *, expected_partitions: int | None = None) -> LogIdentity:

@@ -1,11 +1,32 @@
 """What a writer is told to do, what waits for it, whose turn it is, and what it has done."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from prometheus_client import Histogram
+
+from eventlog.log import Fenced
 from eventlog.submission import Outcome, Submission
+from runtime.telemetry import LATENCY_BUCKETS_S
+
+TRANSACTION_SECONDS = Histogram(
+    "orderlog_transaction_seconds",
+    "From the begin of a group's transaction to its commit.",
+    buckets=LATENCY_BUCKETS_S,
+)
+GROUP_COMMANDS = Histogram(
+    "orderlog_group_commands",
+    "Commands that were decided and answered together.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000),
+)
+DOUBT_SECONDS = Histogram(
+    "orderlog_doubt_seconds",
+    "From the doubt about a transaction to serving again.",
+    buckets=LATENCY_BUCKETS_S,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +58,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Counts:
-    """What a writer has done; read by metrics and by tests that gate on counts."""
+    """What one writer has done; the histograms above are of all writers of a node."""
 
     transactions: int = 0
     commands: int = 0
@@ -45,6 +66,35 @@ class Counts:
     fences: int = 0
     acquisitions: int = 0
     snapshots: int = 0
+    doubtful_since_s: float | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Count a transaction that is committed, and time any."""
+        with TRANSACTION_SECONDS.time():
+            yield
+        self.transactions += 1
+
+    def answered(self, commands: int) -> None:
+        """Count the commands of a group."""
+        self.commands += commands
+        GROUP_COMMANDS.observe(commands)
+
+    def doubted(self, error: Exception) -> float:
+        """Count a doubt; return for how many seconds it has lasted, with those just before it."""
+        self.doubts += 1
+        self.fences += isinstance(error, Fenced)
+        now_s = time.monotonic()
+        if self.doubtful_since_s is None:
+            self.doubtful_since_s = now_s
+        return now_s - self.doubtful_since_s
+
+    def acquired(self) -> None:
+        """Count a takeover, and the end of a doubt if there was one."""
+        self.acquisitions += 1
+        if self.doubtful_since_s is not None:
+            DOUBT_SECONDS.observe(time.monotonic() - self.doubtful_since_s)
+            self.doubtful_since_s = None
 
 
 class Turns:

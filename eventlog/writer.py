@@ -19,13 +19,11 @@ from eventlog.log import (
     Appender,
     Doubtful,
     EventLog,
-    Fenced,
     IntegrityError,
     LogError,
     Record,
     Undecodable,
 )
-from eventlog.metrics import DOUBT_SECONDS, GROUP_COMMANDS, TRANSACTION_SECONDS
 from eventlog.state.partition import PartitionState
 from eventlog.state.saving import Saving
 from eventlog.state.snapshots import Snapshots
@@ -82,7 +80,6 @@ class PartitionWriter(Generic[State]):
         self._state = PartitionState(partition, decider, snapshots, options.hot_orders_max)
         self._appender: Appender | None = None
         self._queue: deque[Waiting] = deque()
-        self._doubtful_since: float | None = None
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
         self._saving = Saving(partition, options.snapshot_interval_s, self._wake)
@@ -158,10 +155,7 @@ class PartitionWriter(Generic[State]):
         reach("caught_up")
         await self._append([self._state.mark(self._options.node, self._clock_us())])
         reach("marked")
-        self.counts.acquisitions += 1
-        if self._doubtful_since is not None:
-            DOUBT_SECONDS.observe(time.monotonic() - self._doubtful_since)
-            self._doubtful_since = None
+        self.counts.acquired()
         self._become("serving")
         _log.info(
             "partition_acquired",
@@ -189,12 +183,11 @@ class PartitionWriter(Generic[State]):
         """Commit one transaction; anything unexpected is a doubt."""
         if self._appender is None:
             raise Doubtful(f"partition {self.partition} has no appender")
-        with TRANSACTION_SECONDS.time():
+        with self.counts.transaction():
             first = await self._appender.append(records)
         if first != self._state.next_offset:
             raise Doubtful(f"offset {first} where {self._state.next_offset} was expected")
         self._state.next_offset = first + len(records) + _MARKERS_PER_TRANSACTION
-        self.counts.transactions += 1
         return first
 
     async def _confirm(self) -> None:
@@ -233,7 +226,7 @@ class PartitionWriter(Generic[State]):
         """Save a part of what has changed, between two groups; the log does not need it."""
         records = self._state.unsaved()
         if records and self._appender is not None:
-            with self._saving.attempt():
+            with self._saving.attempt(self._state.streams):
                 await self._appender.save(records)
             self.counts.snapshots += 1
 
@@ -245,8 +238,7 @@ class PartitionWriter(Generic[State]):
             staging.publish(await self._append(records))
         else:
             await self._confirm()
-        self.counts.commands += len(group)
-        GROUP_COMMANDS.observe(len(group))
+        self.counts.answered(len(group))
         for waiting, decision in zip(group, decisions, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(settled(decision.answer, self._state.streams))
@@ -260,10 +252,7 @@ class PartitionWriter(Generic[State]):
     def _doubt(self, error: Exception) -> None:
         """Stop accepting; what waits is answered from the log after the next acquisition."""
         self._become("in doubt")
-        self.counts.doubts += 1
-        self.counts.fences += isinstance(error, Fenced)
-        since = self._doubtful_since = self._doubtful_since or time.monotonic()
-        if time.monotonic() - since > self._options.patience_s:
+        if self.counts.doubted(error) > self._options.patience_s:
             self._answer_unknown()
         _log.warning("partition_in_doubt", partition=self.partition, why=str(error))
 

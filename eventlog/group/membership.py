@@ -139,10 +139,11 @@ class Membership:
         )
         if self._is_leaving and not mine:
             self._has_left.set()
-        if self._is_new and not mine:
+        was_new, self._is_new = self._is_new, False
+        if was_new and not mine:
             # One that left in order and is back at once gets what it had then, which is nothing,
             # and the group is not formed anew: Kafka keeps that for static members (KIP-345).
-            self._is_new = False
+            # What it says of itself is now another word, and that does form it anew.
             asyncio.get_running_loop().call_later(
                 self._settings.group_heartbeat_ms / 1000, self._rejoin
             )

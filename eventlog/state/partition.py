@@ -76,6 +76,7 @@ class PartitionState(Generic[State]):
             return await self._fold(log, end)
         except (IntegrityError, Undecodable) as error:
             _log.warning("snapshots_contradict_log", partition=self._partition, why=str(error))
+            self._snapshots.forget()
             self.streams, self.next_offset, self.epoch = self._no_streams(), 0, 0
             return await self._fold(log, end)  # The log alone has the last word.
 

@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import structlog
+
+from eventlog.state.streams import Streams
 
 _log = structlog.get_logger("orderlog.snapshots")
 
@@ -47,11 +50,12 @@ class Saving:
         return was_due
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Let an error of saving through, and stop saving when there are too many of them."""
+    def attempt(self, streams: Streams[Any]) -> Iterator[None]:
+        """Give back what could not be saved, and stop saving when that happens too often."""
         try:
             yield
-        except Exception as error:
+        except BaseException as error:
+            streams.give_back()
             self._failures += 1
             if self._failures == _FAILURES_MAX:
                 _log.warning(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from eventlog.log import EventLog, LogUnavailable, Record, TopicMismatch
+from eventlog.log import EventLog, Record
 from eventlog.state.streams import BUCKETS, Streams
 
 State = TypeVar("State")
@@ -53,8 +53,8 @@ class Snapshots:
         """Take the next buckets that changed; return them and the head as records, or nothing.
 
         `next_offset` is how far the log is folded. When the records could not be saved, `streams`
-        and this object go on as if they had: what is in the topic then does not fit together, and
-        is of no use to anybody until those buckets change again.
+        takes the buckets back; until they are saved again, what is in the topic may not fit
+        together, and is then of no use to anybody.
         """
         taken = streams.take(self._bytes_max) if self._has_place else {}
         if not taken:
@@ -78,8 +78,8 @@ class Snapshots:
         try:
             async for batch in log.saved(self._partition):
                 found.update((record.key, record.value or b"") for record in batch.records)
-        except (TopicMismatch, LogUnavailable) as error:
-            self._say_useless(str(error))
+        except Exception as error:  # noqa: BLE001 - the log is enough, whatever is wrong with a cache
+            self._say_useless(repr(error))
             return None
         self._has_place = True
         if not found:
@@ -94,6 +94,10 @@ class Snapshots:
             streams.fill(bucket, packed)
         self._hashes = list(head.hashes)
         return head
+
+    def forget(self) -> None:
+        """Know nothing of what is in the topic: it contradicts the log."""
+        self._hashes = [_NO_HASH] * BUCKETS
 
     def _fitting(
         self, head: Head, found: Mapping[bytes, bytes], end: int

@@ -34,6 +34,7 @@ class Streams(Generic[State]):
         self.initial = initial
         self.changed: dict[int, int] = {}
         """Buckets that changed since they were taken, with the first change's offset, in order."""
+        self._taken: dict[int, int] = {}
         self._packing = packing
         self._hot_max = hot_max
         self._hot: dict[str, _Hot[State]] = {}
@@ -88,6 +89,7 @@ class Streams(Generic[State]):
         for hot in self._hot.values():
             in_use.setdefault(hot.bucket, []).append(hot)
         taken: dict[int, dict[bytes, bytes]] = {}
+        self._taken = {}
         size = 0
         for bucket in list(self.changed):
             packed = {hot.key: self._packed(hot) for hot in in_use.get(bucket, ())}
@@ -96,8 +98,14 @@ class Streams(Generic[State]):
             if taken and size > bytes_max:
                 break
             taken[bucket] = whole
-            del self.changed[bucket]
+            self._taken[bucket] = self.changed.pop(bucket)
         return taken
+
+    def give_back(self) -> None:
+        """Count what was taken last among the changed again, with the offsets of then."""
+        both = {**self.changed, **self._taken}  # What was taken had changed before.
+        self.changed = dict(sorted(both.items(), key=lambda one: one[1]))
+        self._taken = {}
 
     def fill(self, bucket: int, packed: Mapping[bytes, bytes]) -> None:
         """Take over a bucket as it was saved."""

@@ -72,6 +72,7 @@ class World:
             "ORDERLOG_GROUP_SESSION_TIMEOUT_MS": str(SESSION_MS),
             "ORDERLOG_GROUP_HEARTBEAT_MS": "300",
             "ORDERLOG_SNAPSHOT_INTERVAL_MS": "2000",
+            "ORDERLOG_REQUEST_TIMEOUT_MS": "10000",
             "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
         }
         return Child(

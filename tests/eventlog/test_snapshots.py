@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from domain.commands import Accept, AddNote
-from eventlog.log import Fenced, LogUnavailable, Record, TopicMismatch
+from eventlog.log import Doubtful, Fenced, IntegrityError, LogUnavailable, Record, TopicMismatch
 from eventlog.memory import MemoryLog
 from eventlog.partitioner import partition_of
 from eventlog.state.snapshots import Head, fold_id
@@ -178,6 +178,50 @@ async def test_snapshots_that_contradict_the_log_are_dropped(opened, submit_of, 
     assert await answers(opened, log, submit_of, placing) == expected
 
 
+async def test_orders_of_dropped_snapshots_do_not_come_back(opened, submit_of, placing):
+    """What contradicts the log is not saved again beside what the log says."""
+    log, other = WatchedLog(), WatchedLog()
+    await lived(opened, other, submit_of, placing)
+    async with opened(log, snapshot_interval_ms=0) as partitions:
+        for order in ORDERS[::2]:
+            await partitions.submit(submit_of(placing, f"p-{order}", order))
+            for number in range(12):
+                await partitions.submit(submit_of(AddNote(f"n{number}", "x"), order_id=order))
+    log.snapshots = other.snapshots
+    async with opened(log, snapshot_interval_ms=OFTEN_MS) as partitions:
+        for order in ORDERS[::2]:
+            await partitions.submit(submit_of(AddNote("last", "x"), order_id=order))
+        await until_saved(partitions)
+    expected = await answers(opened, MemoryCopy(log), submit_of, placing)
+
+    assert await answers(opened, log, submit_of, placing) == expected
+    assert any(log.read_from.values())
+
+
+async def test_what_could_not_be_saved_is_saved_later(opened, submit_of, placing):
+    class Stumbling(WatchedLog):
+        failures = iter([True, False, True])
+
+        async def open_appender(self, partition):
+            appender = await super().open_appender(partition)
+            save = appender.save
+
+            async def stumble(records):
+                if next(self.failures, False):
+                    raise Doubtful("not this time")
+                await save(records)
+
+            appender.save = stumble
+            return appender
+
+    log = Stumbling()
+    expected = await lived(opened, log, submit_of, placing)
+
+    assert next(log.failures, None) is None
+    assert await answers(opened, log, submit_of, placing) == expected
+    assert is_short(log)
+
+
 async def test_a_replaced_owner_saves_nothing(log, submit_of, placing):
     old = await log.open_appender(0)
     new = await log.open_appender(0)
@@ -217,12 +261,21 @@ async def test_what_is_saved_on_kafka_is_used(kafka_log, opened, submit_of, plac
     assert min(reads) > 0
 
 
-async def test_a_topic_without_place_for_snapshots_is_served_all_the_same(
-    opened, submit_of, placing
+UNREADABLE = [
+    TopicMismatch("there is no such topic"),
+    LogUnavailable("no answer"),
+    IntegrityError("the topic was cut off"),
+    RuntimeError("not authorised"),
+]
+
+
+@pytest.mark.parametrize("error", UNREADABLE, ids=lambda error: type(error).__name__)
+async def test_without_snapshots_that_can_be_read_all_is_served_and_nothing_saved(
+    opened, submit_of, placing, error
 ):
     class Placeless(MemoryLog):
         async def saved(self, _partition):
-            raise TopicMismatch("there is no such topic")
+            raise error
             yield
 
     log = Placeless()

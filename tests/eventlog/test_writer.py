@@ -294,6 +294,28 @@ async def test_a_group_that_is_too_large_is_spread_over_transactions(opened, sub
     assert [outcome.version for outcome in outcomes] == list(range(2, 22))
 
 
+async def test_what_did_not_fit_into_a_group_is_not_doubled_by_a_doubt(opened, submit_of):
+    """An order that waits for the next group has no place in the log yet."""
+    orders = [n for n in map(str, range(100)) if partition_of(n, 4) == 0][:6]
+    large = PlaceOrder("c-1", "EUR", tuple(Line("S" * 90, 1, 1) for _ in range(5)))
+    said = []
+    log = MemoryLog()
+    async with opened(log, group_bytes_max=2_000) as partitions:
+        faults = iter([Fault.NONE, Fault.ANSWER_LOST, Fault.NONE, Fault.LOST])
+        log.faults = lambda _: next(faults, Fault.NONE)
+        for _ in range(2):
+            said += await asyncio.gather(
+                *(partitions.submit(submit_of(large, f"k-{o}", o)) for o in orders)
+            )
+        writer = partitions.writers[0]
+
+    assert [outcome.replayed for outcome in said] == [False] * 6 + [True] * 6
+    assert [outcome.version for outcome in said] == [1] * 12
+    assert said[0].next_offset < said[1].next_offset
+    assert writer.counts.doubts == 2
+    assert sorted(event.order_id for event in events(log)) == sorted(orders)
+
+
 async def test_a_client_that_leaves_does_not_cancel_the_commit(opened, submit_of, placing):
     log = MemoryLog()
     async with opened(log) as partitions:
