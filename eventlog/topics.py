@@ -248,7 +248,7 @@ _SILENCE = {
 
 
 def _is_passing(error: KafkaException) -> bool:
-    return error.args[0].code() in {
+    return error.args[0].code() in _SILENCE | {
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.NOT_LEADER_FOR_PARTITION,

@@ -18,12 +18,12 @@ from audit.lines import first_head, next_head
 from audit.manifest import Manifest
 from domain import commands as c
 from domain.decide import DECIDER
-from domain.values import Actor, Line, LineQuantity
+from domain.values import Line, LineQuantity
 from eventlog.log import EventLog
 from eventlog.memory import MemoryLog
 from eventlog.ownership import Partitions
-from eventlog.submission import Submission
 from runtime.settings import LogSettings
+from tests.submissions import submission
 
 START_US = 1_700_000_000_000_000
 SECOND_US = 1_000_000
@@ -84,26 +84,11 @@ class Writer:
             await owner.wait_ready(30)
             while lives:
                 order_id = chance.choice(list(lives))
-                await owner.submit(_submission(order_id, *lives[order_id].pop(0)))
+                command, key = lives[order_id].pop(0)
+                await owner.submit(submission(command, order_id, key))
                 if not lives[order_id]:
                     del lives[order_id]
         return ids
-
-
-def _submission(order_id: str, command: c.OrderCommand, command_id: str) -> Submission:
-    return Submission(
-        order_id=order_id,
-        command=command,
-        command_name=type(command).__name__,
-        command_id=command_id,
-        fingerprint=hashlib.sha256(command_id.encode()).digest(),
-        expected_version=None,
-        occurred_at_us=None,
-        correlation_id="r-1",
-        causation_id="",
-        actor=Actor("user", "u-1"),
-        tenant_id="default",
-    )
 
 
 @pytest.fixture

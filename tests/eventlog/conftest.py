@@ -1,7 +1,5 @@
 """Submissions, and partitions over a log in memory."""
 
-import hashlib
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -9,12 +7,13 @@ import pytest
 
 from domain.commands import OrderCommand, PlaceOrder
 from domain.decide import DECIDER
-from domain.values import Actor, Line
+from domain.values import Line
 from eventlog.log import EventLog
 from eventlog.memory import MemoryLog
 from eventlog.ownership import Partitions
 from eventlog.submission import Submission
 from runtime.settings import LogSettings
+from tests.submissions import submission
 
 ORDER = "0193a5c0-7a2b-7c3d-8e4f-5a6b7c8d9e0f"
 READY_S = 20
@@ -37,20 +36,7 @@ def submit_of() -> Callable[..., Submission]:
     def make(
         command: OrderCommand, key: str | None = None, order_id: str = ORDER, **more
     ) -> Submission:
-        return Submission(
-            order_id=order_id,
-            command=command,
-            command_name=type(command).__name__,
-            command_id=key or str(uuid.uuid4()),
-            fingerprint=hashlib.sha256(repr(command).encode()).digest(),
-            expected_version=more.pop("expected_version", None),
-            occurred_at_us=more.pop("occurred_at_us", None),
-            correlation_id="corr",
-            causation_id="cause",
-            actor=Actor("user", "u-1"),
-            tenant_id="default",
-            **more,
-        )
+        return submission(command, order_id, key, **more)
 
     return make
 

@@ -19,9 +19,9 @@ from eventlog.log import StoredRecord
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from runtime.settings import LogSettings
+from tests.submissions import submission as submit
 
 from .given import PARTITIONS, PLACING, READY_S, change, note, opened, order_in, produce
-from .given import submission as submit
 
 FAST = {
     "segment_ms": "500",

@@ -1,6 +1,5 @@
 """Real facts, and records that nobody of us wrote."""
 
-import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -15,37 +14,18 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from domain.commands import AddNote, OrderCommand, PlaceOrder
+from domain.commands import AddNote, PlaceOrder
 from domain.decide import DECIDER
-from domain.values import Actor, Line
+from domain.values import Line
 from eventlog.log import EventLog, LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
 from eventlog.partitioner import partition_of
-from eventlog.submission import Submission
 from eventlog.topics import Topics
 from runtime.settings import LogSettings
 
 READY_S = 60
 PARTITIONS = 4
 PLACING = PlaceOrder("c-1", "EUR", (Line("A-1", 2, 1299),))
-
-
-def submission(command: OrderCommand, order_id: str, key: str | None = None, **more) -> Submission:
-    """A submission of that command; a random key unless one is given."""
-    return Submission(
-        order_id=order_id,
-        command=command,
-        command_name=type(command).__name__,
-        command_id=key or str(uuid.uuid4()),
-        fingerprint=hashlib.sha256(repr(command).encode()).digest(),
-        expected_version=None,
-        occurred_at_us=more.pop("occurred_at_us", None),
-        correlation_id="corr",
-        causation_id="cause",
-        actor=Actor("user", "u-1"),
-        tenant_id="default",
-        **more,
-    )
 
 
 def order_in(partition: int, partitions: int = PARTITIONS) -> str:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from eventlog.codec import decode, is_event
 from eventlog.kafka import transactional_id
 from runtime.settings import LogSettings
+from tests.submissions import submission as submit
 
 from .compacted import stored
 from .given import PLACING, READY_S, note, opened, order_in, produce_at
-from .given import submission as submit
 
 ROOT = Path(__file__).resolve().parents[2]
 YEAR_US = 365 * 24 * 3600 * 1_000_000

@@ -22,10 +22,10 @@ from projectors.read_models import PROJECTIONS
 from projectors.replay.rebuild import Rebuild
 from projectors.replay.verify import verify_all, verify_sample
 from runtime.settings import DatabaseSettings, ProjectorSettings
+from tests.submissions import submission as submit
 
 from .compacted import TRAPPED, is_trapped
 from .given import PARTITIONS, READY_S, note, opened
-from .given import submission as submit
 
 ROOT = Path(__file__).resolve().parents[2]
 

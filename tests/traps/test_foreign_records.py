@@ -15,10 +15,10 @@ from eventlog.topics import Topics
 from projectors import database
 from projectors.live import Live
 from runtime.settings import DatabaseSettings, ProjectorSettings
+from tests.submissions import submission as submit
 
 from .compacted import DOUBLED, ERASED, HOLLOW, WHOLE, stored
 from .given import PLACING, READY_S, note, opened, order_in, produce
-from .given import submission as submit
 
 _CHECKPOINTS = "SELECT * FROM orderlog.live_checkpoints WHERE projection = 'orders'"
 

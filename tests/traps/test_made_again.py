@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from domain.commands import Accept
 from eventlog.kafka import KafkaLog
 from eventlog.log import IntegrityError
+from eventlog.memory import MemoryLog
 from eventlog.reader import LogReader
 from eventlog.submission import PartitionHalted
 from eventlog.topics import Topics
@@ -15,10 +16,10 @@ from projectors import database
 from projectors.database import Incompatible
 from projectors.follow import Follower
 from projectors.live import Live
-from runtime.settings import DatabaseSettings, ProjectorSettings
+from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
+from tests.submissions import submission as submit
 
 from .given import PARTITIONS, PLACING, READY_S, make_again, note, opened, order_in
-from .given import submission as submit
 
 SHORTER, LONGER = "shorter than what was read", "longer than what was read"
 
@@ -76,6 +77,19 @@ async def test_a_node_that_serves_halts_instead_of_going_on(
     async with asyncio.timeout(READY_S):
         with pytest.raises(PartitionHalted, match="made again"):
             await partitions.submit(NEXT[command](order_id))
+
+
+async def test_an_owner_halts_when_its_log_is_shorter_under_the_same_name_and_id():
+    """What was acknowledged is gone, whatever the topic says of itself."""
+    order_id, log = order_in(0), MemoryLog(PARTITIONS)
+    async with opened(log, LogSettings()) as partitions:
+        await partitions.wait_ready(READY_S)
+        await partitions.submit(submit(PLACING, order_id))
+        del log._entries[0][1:]
+
+        async with asyncio.timeout(READY_S):
+            with pytest.raises(PartitionHalted, match="it was truncated or made again"):
+                await partitions.submit(submit(note(), order_id))
 
 
 @pytest.mark.usefixtures("served")

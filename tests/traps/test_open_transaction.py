@@ -13,9 +13,9 @@ from eventlog.codec import decode, is_event
 from eventlog.kafka import KafkaLog
 from eventlog.submission import PartitionUnavailable
 from eventlog.topics import Topics
+from tests.submissions import submission as submit
 
 from .given import PLACING, READY_S, note, opened, order_in
-from .given import submission as submit
 
 TIMEOUT_MS = 4_000
 MARKER = 1

@@ -9,9 +9,9 @@ from domain.commands import Accept
 from eventlog.codec import decode, is_event
 from eventlog.kafka import KafkaLog
 from eventlog.topics import Topics
+from tests.submissions import submission as submit
 
 from .given import PARTITIONS, PLACING, READY_S, note, opened
-from .given import submission as submit
 
 ORDERS = 1_000
 

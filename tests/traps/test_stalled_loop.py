@@ -17,10 +17,10 @@ from eventlog.log import LogUnavailable
 from eventlog.ownership import Partitions
 from eventlog.partitioner import partition_of
 from eventlog.submission import NotServing, PartitionUnavailable
+from tests.submissions import submission as submit
 
 from .compacted import stored
 from .given import PARTITIONS, PLACING, READY_S, note, order_in
-from .given import submission as submit
 
 SESSION_MS = 6_000
 """The least that a broker lets a member choose."""

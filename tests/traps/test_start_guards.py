@@ -20,9 +20,9 @@ from eventlog.topics import Topics
 from projectors import binding, database
 from runtime.embedded.child import free_port
 from runtime.settings import DatabaseSettings, LogSettings
+from tests.submissions import submission as submit
 
 from .given import PARTITIONS, PLACING, READY_S, make_again, opened, order_in
-from .given import submission as submit
 
 INCOMPATIBLE = 4
 ORDERS = 10
