@@ -8,11 +8,11 @@ command (docs/decisions/0008).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request

@@ -4,10 +4,10 @@ A command is sent on as it was validated, with what its headers said, and is ans
 that its client gets. It is never sent on a second time.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 from pydantic import Field
 
 from command_api.bodies import COMMANDS, Body
@@ -58,13 +58,13 @@ def written(body: Body, order_id: str | None, asked: Asked) -> dict[str, Any]:
     """Return a command as `Forwarded` reads it."""
     is_new = isinstance(body, Beginning)
     said = asdict(asked)
-    actor = said.pop("actor")
+    actor: Actor = said.pop("actor")
     return {
         "command": body.command_name,
         "order_id": None if is_new else order_id,
         "data": body.model_dump(mode="json", exclude_defaults=True),
-        "actor_kind": actor["kind"],
-        "actor_id": actor["id"],
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
         **said,
     }
 

@@ -5,11 +5,11 @@ id), and no fault of ours is described in one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import orjson
 import structlog
+from msgspec.structs import asdict
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response

@@ -3,11 +3,11 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jiter
 import uuid_utils
+from msgspec import Struct
 from starlette.requests import Request
 
 from command_api.problems import Problem, wrong_field
@@ -25,8 +25,7 @@ _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the headers and parameters of a request say."""
 
     idempotency_key: str

@@ -12,8 +12,9 @@ from domain.values import INT64_MAX, Discount, Line, PlacedLine
 
 def require_int64(*amounts: int) -> None:
     """Refuse what cannot be stored; raises `Rejected` (`amount-overflow`): use smaller numbers."""
-    if any(abs(amount) > INT64_MAX for amount in amounts):
-        raise Rejected("amount-overflow", "An amount or quantity is too large to be recorded.")
+    for amount in amounts:
+        if abs(amount) > INT64_MAX:
+            raise Rejected("amount-overflow", "An amount or quantity is too large to be recorded.")
 
 
 def allocate(amount_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
@@ -24,7 +25,7 @@ def allocate(amount_minor: int, weights: Sequence[int]) -> tuple[int, ...]:
     weight there is nothing to split over: all shares are 0.
     """
     weight_sum = sum(weights)
-    if weight_sum == 0:
+    if amount_minor == 0 or weight_sum == 0:
         return (0,) * len(weights)
     shares = [amount_minor * weight // weight_sum for weight in weights]
     by_remainder = sorted(

@@ -1,10 +1,10 @@
 """Bytes <-> facts. The only place that knows both the Protobuf schema and the domain's events."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 
 from domain.events import OrderEvent, Recorded
 from domain.values import Actor
@@ -18,8 +18,7 @@ _OWNER_PREFIX = b"owner/"
 _CONTENT_TYPE = ("content-type", b"application/protobuf")
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """Position and provenance of an event that is about to be stored."""
 
     event_id: str

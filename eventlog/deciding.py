@@ -2,8 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.decider import Decider
 from domain.errors import Refused
@@ -28,8 +31,7 @@ State = TypeVar("State")
 _RECORD_OVERHEAD_BYTES = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What one command comes to: an answer, and the records that must be committed first.
 
     An answer's `next_offset` is filled in by `settled`, once the group is committed. `after` is the

@@ -10,8 +10,9 @@ LogError
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 
 class LogError(Exception):
@@ -42,8 +43,7 @@ class TopicMismatch(LogError):  # noqa: N818
     """The topic's settings, partitions or identity differ from what is needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """What is appended: key and value bytes, and headers for consumers that do not decode."""
 
     key: bytes
@@ -51,8 +51,7 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
+class StoredRecord(Struct, frozen=True, gc=False):
     """What was committed, with its place. `value` None is a tombstone, which we never write."""
 
     partition: int
@@ -62,8 +61,7 @@ class StoredRecord:
     value: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogIdentity:
+class LogIdentity(Struct, frozen=True, gc=False):
     """Which log this is: a topic that was deleted and made again has another `topic_id`."""
 
     cluster_id: str
@@ -72,8 +70,7 @@ class LogIdentity:
     partitions: int
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Committed records of one partition, oldest first, and the position after them.
 
     `next_offset` is past transaction markers and removed records, so it reaches the end of the

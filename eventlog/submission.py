@@ -1,14 +1,13 @@
 """What is handed to the owner of an order, and what comes back."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from domain.errors import Refused
 from domain.values import Actor
 from eventlog.log import LogError
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """One command on its way to the owner of its order.
 
     `command_id` is the idempotency key; `fingerprint` is the SHA-256 of the canonical request, so
@@ -31,8 +30,7 @@ class Submission:
     is_dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EventRef:
+class EventRef(Struct, frozen=True, gc=False):
     """An event by its names: enough to find it, not what it says."""
 
     event_id: str
@@ -40,8 +38,7 @@ class EventRef:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A command that was accepted; `events` is empty when it was already so.
 
     A reader whose checkpoint of `partition` is at or past `next_offset` contains the events.

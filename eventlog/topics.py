@@ -1,8 +1,8 @@
 """The topic of events: how it is made, checked, and identified. Its settings guard the promises."""
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     IsolationLevel,
@@ -29,6 +29,8 @@ from eventlog.fitness import (
 )
 from eventlog.log import LogIdentity, LogUnavailable, TopicMismatch
 from runtime.settings import LogSettings
+
+T = TypeVar("T")
 
 _AGAIN_S = 0.05
 _MARKERS_S = 2.0
@@ -154,12 +156,17 @@ class Topics:
             LogUnavailable: the brokers do not answer.
         """
         name = self._settings.kafka_topic
-        try:
-            cluster = self._admin.describe_cluster(request_timeout=self._timeout_s).result()
-            futures = self._admin.describe_topics(
-                TopicCollection([name]), request_timeout=self._timeout_s
+
+        def ask(admin: AdminClient, timeout_s: float) -> LogIdentity:
+            cluster = admin.describe_cluster(request_timeout=timeout_s).result()
+            futures = admin.describe_topics(TopicCollection([name]), request_timeout=timeout_s)
+            topic = futures[name].result()
+            return LogIdentity(
+                str(cluster.cluster_id), name, str(topic.topic_id), len(topic.partitions)
             )
-            described = futures[name].result()
+
+        try:
+            return self._patiently(ask, self._timeout_s, _SILENCE)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise TopicMismatch(
@@ -167,9 +174,6 @@ class Topics:
                     "run `orderlog topics ensure`"
                 ) from error
             raise self._unavailable(error) from error
-        return LogIdentity(
-            str(cluster.cluster_id), name, str(described.topic_id), len(described.partitions)
-        )
 
     def ends(self, partitions: int, *, is_committed_only: bool = True) -> dict[int, int]:
         """Return per partition the last stable offset, or the high watermark.
@@ -196,30 +200,41 @@ class Topics:
     def _offsets(
         self, partitions: Iterable[int], spec: OffsetSpec, isolation: IsolationLevel
     ) -> dict[int, int]:
-        """Ask until the partitions have leaders, which a new topic lacks for a moment.
-
-        A client that did not notice an election asks the old leader for ever, and what comes of
-        that is no answer (after the whole timeout), an offset below zero without an error, or
-        FENCED_LEADER_EPOCH: so every attempt but the first is by a new client.
-        """
+        """Ask until the partitions have leaders, which a new topic lacks for a moment."""
         name = self._settings.kafka_topic
         wanted = {TopicPartition(name, partition): spec for partition in partitions}
-        deadline = time.monotonic() + self._timeout_s * 2
+
+        def ask(admin: AdminClient, timeout_s: float) -> dict[int, int]:
+            futures = admin.list_offsets(
+                wanted, isolation_level=isolation, request_timeout=timeout_s
+            )
+            found = {place.partition: f.result().offset for place, f in futures.items()}
+            if any(offset < 0 for offset in found.values()):
+                raise KafkaException(KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))
+            return found
+
+        try:
+            return self._patiently(ask, self._timeout_s * 2, _SILENCE | _ELECTIONS)
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def _patiently(
+        self, ask: Callable[[AdminClient, float], T], patience_s: float, passing: set[int]
+    ) -> T:
+        """Ask, and again as a new client while the error is one that passes.
+
+        A client that did not notice an election asks the old leader for ever, and what comes of
+        that is no answer, FENCED_LEADER_EPOCH, or, after the whole timeout, an offset below zero
+        and no error.
+        """
+        deadline = time.monotonic() + patience_s
         while True:
             try:
-                futures = self._admin.list_offsets(
-                    wanted, isolation_level=isolation, request_timeout=self._timeout_s / 2
-                )
-                found = {place.partition: f.result().offset for place, f in futures.items()}
-                if all(offset >= 0 for offset in found.values()):
-                    return found
-                wrong = LogUnavailable(f"Kafka knows no offsets of {name} at the moment")
+                return ask(self._admin, self._timeout_s / 2)
             except KafkaException as error:
-                wrong = self._unavailable(error)
-                deadline = deadline if _is_passing(error) else 0
-            self._admin = self._connect()
-            if time.monotonic() > deadline:
-                raise wrong
+                self._admin = self._connect()
+                if error.args[0].code() not in passing or time.monotonic() > deadline:
+                    raise
             time.sleep(_AGAIN_S)
 
     def _config(self) -> dict[str, str]:
@@ -247,16 +262,15 @@ _SILENCE = {
 }
 
 
-def _is_passing(error: KafkaException) -> bool:
-    return error.args[0].code() in _SILENCE | {
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    }
+_ELECTIONS = {
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 def check(settings: LogSettings, *, expected_partitions: int | None = None) -> LogIdentity:

@@ -1,8 +1,9 @@
 """One order as its owner holds it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from domain.events import Recorded
 from eventlog.codec import FIRST_PREV_HASH, event_hash
@@ -12,8 +13,7 @@ from eventlog.submission import EventRef
 State = TypeVar("State")
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True, gc=False):
     """A command that is in the log: what it was, and which versions it made."""
 
     fingerprint: bytes
@@ -21,8 +21,7 @@ class Answered:
     last_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stream(Generic[State]):
+class Stream(Struct, Generic[State], frozen=True):
     """The fold of one order's events: the aggregate's state and what idempotency needs.
 
     `commands` answers a repeated command for the life of the log, since it comes from the events.

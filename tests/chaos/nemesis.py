@@ -6,16 +6,19 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from runtime.embedded.child import Child
+from runtime.embedded.errors import StackError
 
 from .world import SESSION_MS, World
 
 _GONE_S = 10
+_STARTS = 5
 
 
 @dataclass
@@ -110,7 +113,7 @@ class Nemesis:
     async def node_restart(self) -> None:
         node = self.rng.choice(self.world.nodes)
         await asyncio.to_thread(node.stop)
-        await asyncio.to_thread(node.start)
+        await _start(node)
 
     async def node_pause(self) -> None:
         """Let an owner sleep until others have its partitions; it wakes up as a zombie."""
@@ -123,7 +126,17 @@ class Nemesis:
     async def _kill_and_start(self, child: Child) -> None:
         _kill(child)
         await asyncio.sleep(self.rng.uniform(0, 4))
-        await asyncio.to_thread(child.start)
+        await _start(child)
+
+
+async def _start(child: Child) -> None:
+    """Start it as its supervisor would: a node that ends because Kafka is away is tried again."""
+    for _ in range(_STARTS - 1):
+        with suppress(StackError):
+            await asyncio.to_thread(child.start)
+            return
+        await asyncio.sleep(1)
+    await asyncio.to_thread(child.start)
 
 
 def _kill(child: Child) -> None:

@@ -1,11 +1,11 @@
 """Orders that nobody asks for take few bytes, and come back as they were."""
 
 import uuid
-from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.commands import Accept, PlaceOrder, RequestAuthorisation
 from domain.decide import DECIDER

@@ -7,9 +7,10 @@ release must read them (tests/golden/test_golden.py).
 import json
 import shutil
 import sys
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from domain import events, values
 from eventlog import codec
