@@ -8,15 +8,14 @@ command (docs/decisions/0008).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from fastapi import FastAPI
 from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic_core import to_json
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -31,30 +30,85 @@ from command_api.bodies import (
     kebab,
 )
 from command_api.problems import Problem, invalid, problem_of, wrong_field
-from command_api.reading import KEY_MAX, Asked, asked, order_id_of, parse, read_body
+from command_api.reading import (
+    KEY_MAX,
+    Asked,
+    Headers,
+    asked,
+    headers_of,
+    order_id_of,
+    parse,
+    read_body,
+)
 from command_api.routing import Router
 from runtime.settings import CommandSettings
 
 _CREATED, _OK = 201, 200
 _ORDERS = "/v1/orders/"
-_NDJSON = ("application/x-ndjson", "application/ndjson")
+_NDJSON = (b"application/x-ndjson", b"application/ndjson")
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""A status, headers, and JSON."""
+
+
+class Limit:
+    """Counts what is in flight; entering it when there is too much raises `Problem`."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def __enter__(self) -> None:
+        if not self._left:
+            raise Problem(
+                "overloaded", "Nothing was queued. Send the same request again.", retry_after_s=1
+            )
+        self._left -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._left += 1
+
+
+class Endpoint:
+    """An ASGI application that answers one kind of request; its errors become problem documents.
+
+    `answer` returns the status and the body, and raises what is wrong.
+    """
+
+    def __init__(self, answer: Callable[[Scope, Receive], Awaitable[Answer]], limit: Limit) -> None:
+        self._answer = answer
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, unless too many are in flight."""
+        try:
+            with self._limit:
+                status, headers, content = await self._answer(scope, receive)
+        except ClientDisconnect:
+            return  # Nobody is there to read it.
+        except Exception as error:  # noqa: BLE001 - the one place where errors become answers
+            await problem_of(error).response()(scope, receive, send)
+            return
+        headers += [
+            (b"content-length", b"%d" % len(content)),
+            (b"content-type", b"application/json"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
 
 
 class Commands:
-    """Answers command requests; `request.state` holds the partitions and the answers' maker."""
+    """Answers command requests; a request's state holds the router."""
 
     def __init__(self, settings: CommandSettings) -> None:
         self._settings = settings
         self._timeout_s = settings.body_timeout_ms / 1000
-        self._in_flight = 0
+        limit = Limit(settings.in_flight_max)
         self.exact: dict[str, Endpoint] = {
-            **{model.route: self._guarded(self._beginning(model)) for model in BEGINNINGS},
-            "/v1/commands": self._guarded(self.batch),
+            **{model.route: Endpoint(self._beginning(model), limit) for model in BEGINNINGS},
+            "/v1/commands": Endpoint(self.batch, limit),
         }
         """The endpoints by their paths."""
-        self.on_order: Endpoint = self._guarded(self.command)
+        self.on_order = Endpoint(self.command, limit)
         """The endpoint of every command on an order that is there."""
 
     def routes(self) -> list[Route]:
@@ -64,58 +118,65 @@ class Commands:
             Route("/v1/orders/{order_id}/{command}", self.on_order, methods=["POST"]),
         ]
 
-    def _beginning(self, model: type[Beginning]) -> Endpoint:
-        """Make the endpoint of a command that begins an order."""
+    def _beginning(self, model: type[Beginning]) -> Callable[[Scope, Receive], Awaitable[Answer]]:
+        """Make what answers a command that begins an order."""
 
-        async def begin(request: Request) -> Response:
-            given = asked(request)
-            body = self._validated(model, await self._body(request))
-            return _answer(await _submit(request, body, None, given), _CREATED)
+        async def begin(scope: Scope, receive: Receive) -> Answer:
+            headers = headers_of(scope)
+            given = asked(headers, scope["query_string"])
+            body = self._validated(model, await self._body(scope, receive, headers))
+            return _answer(await _submit(_router(scope), body, None, given), _CREATED)
 
         return begin
 
-    async def command(self, request: Request) -> Response:
+    async def command(self, scope: Scope, receive: Receive) -> Answer:
         """Answer POST /v1/orders/{order_id}/{command}."""
-        model = COMMANDS.get(request.path_params["command"])
+        parameters = scope["path_params"]
+        model = COMMANDS.get(parameters["command"])
         if model is None or model.creates:
             raise Problem("not-found", "The commands are listed at /docs.")
-        order_id = order_id_of(request.path_params["order_id"])
-        given = asked(request)
-        body = self._validated(model, await self._body(request) or b"{}")
-        return _answer(await _submit(request, body, order_id, given), _OK)
+        order_id = order_id_of(parameters["order_id"])
+        headers = headers_of(scope)
+        given = asked(headers, scope["query_string"])
+        body = self._validated(model, await self._body(scope, receive, headers) or b"{}")
+        return _answer(await _submit(_router(scope), body, order_id, given), _OK)
 
-    async def batch(self, request: Request) -> Response:
+    async def batch(self, scope: Scope, receive: Receive) -> Answer:
         """Answer POST /v1/commands: commands on one order keep their order."""
-        given = asked(request)
+        settings, headers = self._settings, headers_of(scope)
+        given = asked(headers, scope["query_string"])
         raw = await read_body(
-            request, bytes_max=self._settings.batch_bytes_max, timeout_s=self._timeout_s
+            scope, receive, headers, bytes_max=settings.batch_bytes_max, timeout_s=self._timeout_s
         )
-        items = _items(request, raw, self._settings)
-        if len(items) > self._settings.batch_commands_max:
-            raise wrong_field(
-                "(body)", f"must have at most {self._settings.batch_commands_max} commands"
-            )
+        items = _items(headers, raw, settings)
+        if len(items) > settings.batch_commands_max:
+            raise wrong_field("(body)", f"must have at most {settings.batch_commands_max} commands")
         _require_batch_headers(given, len(items))
+        router = _router(scope)
         results = await asyncio.gather(
-            *(self._one(request, item, given, number) for number, item in enumerate(items))
+            *(self._one(router, item, given, number) for number, item in enumerate(items))
         )
-        return Response(orjson.dumps({"results": results}), media_type="application/json")
+        return _OK, [], orjson.dumps({"results": results})
 
-    async def _one(self, request: Request, item: Any, given: Asked, number: int) -> dict[str, Any]:
+    async def _one(self, router: Router, item: Any, given: Asked, number: int) -> dict[str, Any]:
         """Answer one command of a batch with its own status."""
         try:
             parsed = BATCH_ITEM.validate_python(item)
             body = _item_body(parsed)
             key = parsed.idempotency_key or f"{given.idempotency_key}/{number}"
             own = replace(given, idempotency_key=key, expected_version=parsed.expected_version)
-            answer = await _submit(request, body, parsed.order_id, own)
+            answer = await _submit(router, body, parsed.order_id, own)
         except Exception as error:  # noqa: BLE001 - each command has its own answer
             return problem_of(error).result()
         return {"status": _CREATED if body.creates else _OK, **answer}
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
         return await read_body(
-            request, bytes_max=self._settings.body_bytes_max, timeout_s=self._timeout_s
+            scope,
+            receive,
+            headers,
+            bytes_max=self._settings.body_bytes_max,
+            timeout_s=self._timeout_s,
         )
 
     def _validated(self, model: type[Body], raw: bytes) -> Body:
@@ -128,56 +189,34 @@ class Commands:
         parse(raw, self._settings)
         return model.model_validate_json(raw)
 
-    def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        """Bound what is in flight, and turn every error into its problem document."""
 
-        async def guarded(request: Request) -> Response:
-            if self._in_flight >= self._settings.in_flight_max:
-                return Problem(
-                    "overloaded",
-                    "Nothing was queued. Send the same request again.",
-                    retry_after_s=1,
-                ).response()
-            self._in_flight += 1
-            try:
-                return await endpoint(request)
-            except ClientDisconnect:
-                return Response(status_code=400)  # Nobody is there to read it.
-            except Exception as error:  # noqa: BLE001 - the one place where errors become answers
-                return problem_of(error).response()
-            finally:
-                self._in_flight -= 1
-
-        return guarded
+def _router(scope: Scope) -> Router:
+    router: Router = scope["state"]["router"]
+    return router
 
 
-async def _submit(
-    request: Request, body: Body, order_id: str | None, given: Asked
-) -> dict[str, Any]:
+async def _submit(router: Router, body: Body, order_id: str | None, given: Asked) -> dict[str, Any]:
     """Hand the command to its owner and measure what comes of it."""
-    router: Router = request.state.router
     started = time.perf_counter()
     try:
-        sent = router.submission(body, order_id, given)
-        answer = await router.answer(sent, body, given)
+        answer = await router.answer(router.submission(body, order_id, given), body, given)
     except Exception as error:
-        metrics.COMMANDS.labels(body.command_name, problem_of(error).code).inc()
+        metrics.commands(body.command_name, problem_of(error).code).inc()
         raise
-    result = "replayed" if answer["replayed"] else "accepted"
-    metrics.COMMANDS.labels(body.command_name, result).inc()
+    metrics.commands(body.command_name, "replayed" if answer["replayed"] else "accepted").inc()
     metrics.SECONDS.observe(time.perf_counter() - started)
     return answer
 
 
-def _answer(body: dict[str, Any], status: int) -> Response:
-    headers = {
-        "ETag": f'"{body["version"]}"',
-        "Orders-Position": body["position"],
-        "Idempotency-Replayed": "true" if body["replayed"] else "false",
-    }
+def _answer(body: dict[str, Any], status: int) -> Answer:
+    headers = [
+        (b"etag", b'"%d"' % body["version"]),
+        (b"orders-position", body["position"].encode()),
+        (b"idempotency-replayed", b"true" if body["replayed"] else b"false"),
+    ]
     if status == _CREATED:
-        headers["Location"] = f"/v1/orders/{body['order_id']}"
-    return Response(orjson.dumps(body), status, headers, media_type="application/json")
+        headers.append((b"location", b"/v1/orders/" + body["order_id"].encode()))
+    return status, headers, orjson.dumps(body)
 
 
 def _require_batch_headers(given: Asked, commands: int) -> None:
@@ -191,8 +230,8 @@ def _require_batch_headers(given: Asked, commands: int) -> None:
         )
 
 
-def _items(request: Request, raw: bytes, limits: CommandSettings) -> list[Any]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _items(headers: Headers, raw: bytes, limits: CommandSettings) -> list[Any]:
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     items = list(_lines(raw, limits)) if kind in _NDJSON else parse(raw, limits)
     if not isinstance(items, list) or not items:
         raise wrong_field("(body)", "must be an array of at least one command")
@@ -237,8 +276,7 @@ class HotApp(FastAPI):
         if endpoint is None:
             await super().__call__(scope, receive, send)
             return
-        response = await endpoint(Request(scope, receive, send))
-        await response(scope, receive, send)
+        await endpoint(scope, receive, send)
 
     def _endpoint(self, scope: Scope) -> Endpoint | None:
         if scope["type"] != "http" or scope["method"] != "POST":

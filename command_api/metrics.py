@@ -1,6 +1,7 @@
 """What the command API counts, for Prometheus."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -11,6 +12,8 @@ from eventlog.ownership import Partitions
 from runtime.telemetry import LATENCY_BUCKETS_S
 
 COMMANDS = Counter("orderlog_commands", "Commands by what came of them.", ["command", "result"])
+commands = cache(COMMANDS.labels)
+"""Answer `commands(command, result)`: the counter. Looking for it each time would cost more."""
 SECONDS = Histogram(
     "orderlog_command_seconds",
     "From the owner's queue to the durable answer, of accepted commands.",

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from command_api.forwarded import RELEASE_ROUTE, ROUTE, Forwarded, ForwardedBatch
 from command_api.peers import BATCH_BYTES_MAX, UNDECIDED
 from command_api.problems import problem_of
-from command_api.reading import read_body
+from command_api.reading import headers_of, read_body
 from command_api.routing import Router
 from eventlog.submission import NotServing
 from runtime.settings import CommandSettings
@@ -39,7 +39,13 @@ class Neighbours:
     async def commands(self, request: Request) -> Response:
         """Answer commands that were sent on; each has its own answer, in their sequence."""
         try:
-            raw = await read_body(request, bytes_max=self._bytes_max, timeout_s=self._timeout_s)
+            raw = await read_body(
+                request.scope,
+                request.receive,
+                headers_of(request.scope),
+                bytes_max=self._bytes_max,
+                timeout_s=self._timeout_s,
+            )
             batch = _BATCH.validate_json(raw)
         except Exception as error:  # noqa: BLE001 - errors become answers here
             return problem_of(error).response()

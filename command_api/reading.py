@@ -3,26 +3,32 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import jiter
 import uuid_utils
 from msgspec import Struct
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from command_api.problems import Problem, wrong_field
 from domain.values import Actor
+from runtime.connections import is_received
 from runtime.settings import CommandSettings
 
 _JSON = ("application/json", "application/x-ndjson", "application/ndjson")
+_ANONYMOUS = Actor("system", "anonymous")
 KEY_MAX = 255
-_KEY = re.compile(rf"[!-~]{{1,{KEY_MAX}}}")
-_NAME = re.compile(r"[!-~]{1,200}")
-_VERSION = re.compile(r'"(\d{1,10})"')
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_NAME_MAX = 200
+_VISIBLE = re.compile(rb"[!-~]+")
+_VERSION = re.compile(rb'"([0-9]{1,10})"')
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _UUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _PLACE = re.compile(r" at line (\d+) column (\d+)$")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
+
+Headers: TypeAlias = Mapping[bytes, bytes]
 
 
 class Asked(Struct, frozen=True):
@@ -36,45 +42,62 @@ class Asked(Struct, frozen=True):
     is_dry_run: bool
 
 
-async def read_body(request: Request, *, bytes_max: int, timeout_s: float) -> bytes:
+def headers_of(scope: Scope) -> Headers:
+    """Return the headers by their names in lower case; of one that came twice, the first."""
+    return dict(reversed(scope["headers"]))
+
+
+async def read_body(
+    scope: Scope, receive: Receive, headers: Headers, *, bytes_max: int, timeout_s: float
+) -> bytes:
     """Return the body, read within its limits.
 
     Raises:
         Problem: too large, too slow, or not JSON by its headers.
+        ClientDisconnect: nobody is there any more.
     """
-    headers = _headers(request)
-    length = headers.get(b"content-length", "")
-    if length.isdecimal() and int(length) > bytes_max:
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > bytes_max:
         raise _too_large(bytes_max)
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > bytes_max:
-                    raise _too_large(bytes_max)
-                chunks.append(chunk)
-    except TimeoutError as error:
-        raise Problem("body-timeout", f"Send the body within {timeout_s:g} s.") from error
-    body = b"".join(chunks)
+    if is_received(scope):
+        body = await _whole(receive, bytes_max)
+    else:
+        try:
+            async with asyncio.timeout(timeout_s):
+                body = await _whole(receive, bytes_max)
+        except TimeoutError as error:
+            raise Problem("body-timeout", f"Send the body within {timeout_s:g} s.") from error
     if body:
         _require_json(headers)
     return body
+
+
+async def _whole(receive: Receive, bytes_max: int) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part: bytes = message.get("body", b"")
+        body = body + part if body else part
+        if len(body) > bytes_max:
+            raise _too_large(bytes_max)
+        if not message.get("more_body", False):
+            return body
 
 
 def _too_large(bytes_max: int) -> Problem:
     return Problem("body-too-large", f"A body may have {bytes_max:,} bytes here.")
 
 
-def _require_json(headers: Mapping[bytes, str]) -> None:
-    said = headers.get(b"content-type", "")
-    encoding = headers.get(b"content-encoding", "identity").lower()
-    if said == _JSON[0] and encoding == "identity":
+def _require_json(headers: Headers) -> None:
+    said = headers.get(b"content-type", b"")
+    encoding = headers.get(b"content-encoding", b"identity").lower()
+    if said == b"application/json" and encoding == b"identity":
         return
-    kind, _, parameters = said.lower().partition(";")
+    kind, _, parameters = said.decode("latin-1").lower().partition(";")
     charset = parameters.partition("charset=")[2].partition(";")[0].strip(' "')
-    if kind.strip() not in _JSON or charset not in {"", "utf-8"} or encoding != "identity":
+    if kind.strip() not in _JSON or charset not in {"", "utf-8"} or encoding != b"identity":
         raise Problem(
             "unsupported-media-type",
             "Send Content-Type: application/json in UTF-8, not compressed.",
@@ -144,45 +167,38 @@ def order_id_of(text: str) -> str:
     return text.lower()
 
 
-def asked(request: Request) -> Asked:
+def asked(headers: Headers, query_string: bytes) -> Asked:
     """Return what headers and parameters say.
 
     Raises:
         Problem: one of them is malformed, and named.
     """
-    headers = _headers(request)
-    key = headers.get(b"idempotency-key")
-    if key is None:
-        key = str(uuid_utils.uuid4())
-    elif _KEY.fullmatch(key) is None:
-        raise wrong_field("Idempotency-Key", "must be 1 to 255 visible ASCII characters")
-    correlation_id = headers.get(b"orders-correlation-id")
-    if correlation_id is None:
-        correlation_id = str(uuid_utils.uuid4())
-    elif _NAME.fullmatch(correlation_id) is None:
-        raise wrong_field("Orders-Correlation-Id", "must be 1 to 200 visible ASCII characters")
+    key = _visible(headers, b"idempotency-key", KEY_MAX, "Idempotency-Key")
+    correlation_id = _visible(headers, b"orders-correlation-id", _NAME_MAX, "Orders-Correlation-Id")
     traceparent = headers.get(b"traceparent")
     if traceparent is not None and _TRACEPARENT.fullmatch(traceparent) is None:
         traceparent = None  # W3C Trace Context: what cannot be parsed is ignored.
     return Asked(
-        key,
+        key or str(uuid_utils.uuid4()),
         _expected_version(headers.get(b"if-match")),
-        correlation_id,
+        correlation_id or str(uuid_utils.uuid4()),
         _actor(headers.get(b"orders-actor")),
-        traceparent,
-        _is_dry_run(request) if request.scope["query_string"] else False,
+        None if traceparent is None else traceparent.decode("ascii"),
+        _is_dry_run(query_string) if query_string else False,
     )
 
 
-def _headers(request: Request) -> dict[bytes, str]:
-    """Return the headers; of one that came twice, the first.
+def _visible(headers: Headers, name: bytes, characters_max: int, spelled: str) -> str | None:
+    """Return a header of visible ASCII characters; None: it was not sent."""
+    value = headers.get(name)
+    if value is None:
+        return None
+    if len(value) > characters_max or _VISIBLE.fullmatch(value) is None:
+        raise wrong_field(spelled, f"must be 1 to {characters_max} visible ASCII characters")
+    return value.decode("ascii")
 
-    `request.headers` would look through all of them for each.
-    """
-    return {name: value.decode("latin-1") for name, value in reversed(request.scope["headers"])}
 
-
-def _expected_version(if_match: str | None) -> int | None:
+def _expected_version(if_match: bytes | None) -> int | None:
     if if_match is None:
         return None
     found = _VERSION.fullmatch(if_match.strip())
@@ -191,18 +207,19 @@ def _expected_version(if_match: str | None) -> int | None:
     return int(found.group(1))
 
 
-def _actor(header: str | None) -> Actor:
+def _actor(header: bytes | None) -> Actor:
     """Read `kind:id`; a name alone is a user."""
     if header is None:
-        return Actor("system", "anonymous")
-    if _NAME.fullmatch(header) is None:
+        return _ANONYMOUS
+    if len(header) > _NAME_MAX or _VISIBLE.fullmatch(header) is None:
         raise wrong_field("Orders-Actor", "must be kind:id in visible ASCII, like user:jane")
-    kind, colon, name = header.partition(":")
-    return Actor(kind, name) if colon and kind and name else Actor("user", header)
+    said = header.decode("ascii")
+    kind, colon, name = said.partition(":")
+    return Actor(kind, name) if colon and kind and name else Actor("user", said)
 
 
-def _is_dry_run(request: Request) -> bool:
-    text = request.query_params.get("dry_run")
+def _is_dry_run(query_string: bytes) -> bool:
+    text = QueryParams(query_string).get("dry_run")
     if text is None:
         return False
     if text not in _TRUTH:

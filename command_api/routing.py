@@ -1,6 +1,7 @@
 """The way of a command to its owner: here, at another node, or wait until it is known where."""
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -46,8 +47,7 @@ class Router:
             eventlog.submission.Overloaded: send it again, with the same key.
         """
         partition = self.partitions.partition_of(sent.order_id)
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self._wait_s
+        waited_until: float | None = None
         while True:
             changed = self.partitions.changed(partition)
             try:
@@ -57,7 +57,9 @@ class Router:
                 command = orjson.dumps(written(body, sent.order_id, asked))
                 return await self._peers.send(url, partition, command)
             except NotServing:
-                left_s = until - loop.time()
+                now_s = time.monotonic()
+                waited_until = waited_until or now_s + self._wait_s
+                left_s = waited_until - now_s
                 if left_s <= 0:
                     raise
                 with suppress(TimeoutError):

@@ -82,6 +82,8 @@ from domain.rules.money import authorisations, captures, refunds
 
 Events = list[OrderEvent]
 
+_BEGINNINGS = (PlaceOrder, CreateDraft, ImportOrder)
+
 
 def decide(state: Order, command: OrderCommand) -> Events:
     """Return the new facts that a command makes; `[]`: it is already so.
@@ -92,8 +94,7 @@ def decide(state: Order, command: OrderCommand) -> Events:
         Rejected: a rule says no; show its sentence to the person who asked.
 
     """
-    is_beginning = isinstance(command, PlaceOrder | CreateDraft | ImportOrder)
-    if state.lifecycle is None and not is_beginning:
+    if state.lifecycle is None and not isinstance(command, _BEGINNINGS):
         raise NoSuchOrder
     if isinstance(command, LifecycleCommand):
         return _decide_lifecycle(state, command)

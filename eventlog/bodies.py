@@ -160,10 +160,10 @@ def write(message: pb.Event, field: str, event: OrderEvent) -> None:
     """Copy `event` into the `body` of `message`."""
     body = getattr(message, field)
     body.SetInParent()
-    for name, build, _ in _BODIES[field].parts:
+    for name, build, has_presence in _BODIES[field].parts:
         value = getattr(event, name)
-        if value is None:
-            continue
+        if value is None or not (value or has_presence):
+            continue  # What is not set is read as 0, "" or () again.
         if build is None:
             setattr(body, name, value)
         elif isinstance(value, tuple):
@@ -179,7 +179,7 @@ def _fill(message: Any, value: Any) -> None:
     message.SetInParent()
     for name in value.__slots__:
         part = getattr(value, name)
-        if part is None:
+        if part is None or part == ():
             continue
         if isinstance(part, tuple):
             target = getattr(message, name)

@@ -229,6 +229,8 @@ class PartitionWriter(Generic[State]):
             with self._saving.attempt(self._state.streams):
                 await self._appender.save(records)
             self.counts.snapshots += 1
+            if self._state.streams.changed:
+                self._saving.go_on()
 
     async def _commit_group(self, group: list[Waiting]) -> None:
         """Decide what is queued, commit it, and only then publish and answer: refusals too."""

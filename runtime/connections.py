@@ -4,17 +4,29 @@ uvicorn itself waits for ever for headers that do not come, and keeps whatever c
 """
 
 import asyncio
+import weakref
 from http import HTTPStatus
+from typing import Any
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from runtime.settings import HttpSettings
 
+_CYCLE = "orderlog.cycle"
+"""Where a request's scope has uvicorn's own knowledge of it."""
 _TITLES = {
     HTTPStatus.BAD_REQUEST: ("malformed-request", "This is no HTTP/1.1 request."),
     HTTPStatus.REQUEST_TIMEOUT: ("head-timeout", "The headers did not come in time."),
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: ("head-too-large", "The headers are too large."),
 }
+
+
+def is_received(scope: Scope) -> bool:
+    """Tell whether a request's body is here as a whole, so that nothing is to be waited for."""
+    known = scope.get(_CYCLE)
+    cycle = None if known is None else known()
+    return cycle is not None and not cycle.more_body
 
 
 def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
@@ -27,6 +39,37 @@ def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
     return Connection
 
 
+class _Gathering:
+    """A transport that writes what belongs together at once: a head and its body, many answers.
+
+    Each write is a call of the system and wakes the client, who would get an answer in two parts.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of what the loop does now."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Write what is left, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
+
+
 class _Bounded(HttpToolsProtocol):
     bytes_max: int
     timeout_s: float
@@ -35,11 +78,12 @@ class _Bounded(HttpToolsProtocol):
     _is_in_head = False
     _has_begun = False
     _head_bytes = 0
+    _data_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request."""
-        super().connection_made(transport)
+        super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,6 +96,7 @@ class _Bounded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._has_begun = False
+        self._data_bytes = len(data)
         super().data_received(data)
         if self.transport.is_closing() or not (self._is_in_head or self._is_idle()):
             return
@@ -73,10 +118,16 @@ class _Bounded(HttpToolsProtocol):
         """Let the request begin, unless its head is too large."""
         self._is_in_head = False
         self._stop_timer()
-        if len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers) > self.bytes_max:
+        may_be_large = self._head_bytes + self._data_bytes > self.bytes_max
+        if may_be_large and self._size_of_head() > self.bytes_max:
             self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise ValueError  # The parser stops, and `send_400_response` answers.
         super().on_headers_complete()
+        # Weak, for the cycle has the scope: each request would be left to the garbage collector.
+        self.scope[_CYCLE] = weakref.ref(self.cycle)  # type: ignore[literal-required]
+
+    def _size_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are not used
         """Answer what is no request, as a problem document."""

@@ -37,6 +37,7 @@ from domain.pricing import order_total, value_of
 from domain.statuses import Lifecycle
 from domain.values import ImportedLine, ImportedPayment, LineQuantity, PlacedLine
 
+_NO_DRAFT = Draft()
 _LIFECYCLES = {lifecycle.value: lifecycle for lifecycle in Lifecycle}
 IMPORTED_REFUND = "imported/"
 """What an imported payment had given back is kept as a refund with this prefix and its id."""
@@ -84,7 +85,7 @@ def _placed(state: Order, event: OrderPlaced) -> Order:
         currency=event.currency,
         total_minor=order_total(event.lines, event.shipping_minor),
         contact=event.contact,
-        draft=Draft(),
+        draft=_NO_DRAFT,
         lines={line.line_id: OrderLine(line) for line in event.lines},
     )
 

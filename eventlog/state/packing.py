@@ -1,6 +1,5 @@
 """One order as few bytes: how the owner of a partition keeps those that nobody asks for."""
 
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -8,15 +7,19 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 import msgspec
 import uuid_utils
+from zstandard import (
+    DICT_TYPE_RAWCONTENT,
+    ZstdCompressionDict,
+    ZstdCompressor,
+    ZstdDecompressor,
+)
 
 from eventlog.state.stream import Answered, Stream
 from eventlog.submission import EventRef
 
 State = TypeVar("State")
 
-_LEVEL = 1
-_WINDOW_BITS = -15  # No header and no checksum: whoever stores the bytes has their hash.
-_MEMORY_LEVEL = 5
+_LEVEL = -1
 _UUID_CHARACTERS = 36
 _IS_UUID, _IS_TEXT = b"\1", b"\0"
 
@@ -31,7 +34,7 @@ class _Row(msgspec.Struct, array_like=True, frozen=True):
     next_offset: int
     event_ids: list[bytes]
     event_types: list[str]
-    commands: dict[str, tuple[bytes, int, int]]
+    commands: dict[bytes, tuple[bytes, int, int]]
     is_whole: bool
 
 
@@ -49,7 +52,13 @@ class Packing(Generic[State]):
         self._row = msgspec.msgpack.Decoder(_Row)
         said = [self._encoder.encode(name) for name in names]
         said += [self._encoder.encode(initial), *_examples(type(initial), set())]
-        self._dictionary = b"".join(said)[-(1 << 15) :]
+        # Of whole words, not trained: the same release always has the same one.
+        words = ZstdCompressionDict(b"".join(said), dict_type=DICT_TYPE_RAWCONTENT)
+        words.precompute_compress(level=_LEVEL)
+        self._compressor = ZstdCompressor(
+            _LEVEL, dict_data=words, write_checksum=False, write_dict_id=False
+        )
+        self._decompressor = ZstdDecompressor(dict_data=words)
 
     def pack(self, stream: Stream[State]) -> bytes:
         """Return the bytes of a stream."""
@@ -62,20 +71,16 @@ class Packing(Generic[State]):
             [short_id(ref.event_id) for ref in stream.refs],
             [ref.type for ref in stream.refs],
             {
-                command_id: (known.fingerprint, known.first_version, known.last_version)
+                short_id(command_id): (known.fingerprint, known.first_version, known.last_version)
                 for command_id, known in stream.commands.items()
             },
             stream.is_whole,
         )
-        packer = zlib.compressobj(
-            _LEVEL, zlib.DEFLATED, _WINDOW_BITS, _MEMORY_LEVEL, zdict=self._dictionary
-        )
-        return packer.compress(self._encoder.encode(row)) + packer.flush()
+        return self._compressor.compress(self._encoder.encode(row))
 
     def unpack(self, packed: bytes) -> Stream[State]:
         """Return the stream that `packed` was made of."""
-        opener = zlib.decompressobj(_WINDOW_BITS, zdict=self._dictionary)
-        row = self._row.decode(opener.decompress(packed))
+        row = self._row.decode(self._decompressor.decompress(packed))
         names = zip(row.event_ids, row.event_types, strict=True)
         return Stream(
             self._state.decode(row.state),
@@ -86,7 +91,7 @@ class Packing(Generic[State]):
             tuple(
                 EventRef(long_id(one), kind, place) for place, (one, kind) in enumerate(names, 1)
             ),
-            {name: Answered(*known) for name, known in row.commands.items()},
+            {long_id(one): Answered(*known) for one, known in row.commands.items()},
             row.is_whole,
         )
 

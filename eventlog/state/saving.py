@@ -12,6 +12,7 @@ from eventlog.state.streams import Streams
 _log = structlog.get_logger("orderlog.snapshots")
 
 _FAILURES_MAX = 3
+_PARTS = 10
 
 
 class Saving:
@@ -27,10 +28,16 @@ class Saving:
 
     def start(self) -> None:
         """Count from now."""
+        self._wait(self._interval_s)
+
+    def go_on(self) -> None:
+        """Count to the next part of what is to be saved: a command waits for one part at most."""
+        self._wait(self._interval_s / _PARTS)
+
+    def _wait(self, seconds: float) -> None:
         self.stop()
-        if self._interval_s and self._failures < _FAILURES_MAX:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._interval_s, self._become_due)
+        if seconds and self._failures < _FAILURES_MAX:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._become_due)
 
     def stop(self) -> None:
         """Forget that anything is to be saved."""

@@ -23,6 +23,8 @@ _log = structlog.get_logger("orderlog.snapshots")
 
 _HEAD = b"head"
 _BUCKET = b"bucket/%d"
+_PART_BYTES = 128 * 1024
+"""About so much is saved at once: commands wait meanwhile."""
 _HASH_BYTES = 16
 _NO_HASH = b""
 _STORED = ("bodies.py", "codec.py", "upcasters.py", "state")
@@ -56,7 +58,7 @@ class Snapshots:
         takes the buckets back; until they are saved again, what is in the topic may not fit
         together, and is then of no use to anybody.
         """
-        taken = streams.take(self._bytes_max) if self._has_place else {}
+        taken = streams.take(_PART_BYTES) if self._has_place else {}
         if not taken:
             return []
         records = []
@@ -101,7 +103,7 @@ class Snapshots:
 
     def _fitting(
         self, head: Head, found: Mapping[bytes, bytes], end: int
-    ) -> dict[int, dict[bytes, bytes]]:
+    ) -> dict[int, dict[str, bytes]]:
         """Return the buckets.
 
         Raises:
@@ -120,7 +122,7 @@ class Snapshots:
             value = found.get(_BUCKET % bucket, b"")
             if _hash(value) != expected:
                 raise ValueError(f"bucket {bucket} is missing or damaged")
-            buckets[bucket] = msgspec.msgpack.decode(value, type=dict[bytes, bytes])
+            buckets[bucket] = msgspec.msgpack.decode(value, type=dict[str, bytes])
         return buckets
 
     def _say_useless(self, why: str) -> None:

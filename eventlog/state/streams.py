@@ -2,26 +2,28 @@
 
 A million orders must fit into a process, and nearly all of them are over and done with. They are
 kept in buckets, so that a part of them can be saved as one record: see `eventlog.state.snapshots`.
+Orders that begin together share a bucket, since those that began lately are those that change.
 """
 
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from eventlog.state.packing import Packing, short_id
+from eventlog.state.packing import Packing
 from eventlog.state.stream import Stream
 
 State = TypeVar("State")
 
 BUCKETS = 1_024
+_TOGETHER = 32
+"""So many orders that begin one after the other share a bucket."""
+_BUCKET_BYTES = 2
 
 
 @dataclass(slots=True)
 class _Hot(Generic[State]):
     """An order in use. `packed` is what it was packed to, so that it need not be done again."""
 
-    key: bytes
     bucket: int
     stream: Stream[State]
     packed: bytes | None = None
@@ -38,21 +40,22 @@ class Streams(Generic[State]):
         self._packing = packing
         self._hot_max = hot_max
         self._hot: dict[str, _Hot[State]] = {}
-        self._cold: list[dict[bytes, bytes]] = [{} for _ in range(BUCKETS)]
+        self._cold: dict[str, bytes] = {}
+        """Each with its bucket in front."""
+        self._buckets: list[list[str]] = [[] for _ in range(BUCKETS)]
 
     def __len__(self) -> int:
-        return len(self._hot) + sum(map(len, self._cold))
+        return len(self._hot) + len(self._cold)
 
     def get(self, order_id: str) -> Stream[State]:
         """Return an order; the initial stream when there is none."""
         hot = self._hot.pop(order_id, None)
         if hot is None:
-            key = short_id(order_id)
-            bucket = zlib.crc32(key) % BUCKETS
-            packed = self._cold[bucket].pop(key, None)
-            if packed is None:
+            cold = self._cold.pop(order_id, None)
+            if cold is None:
                 return self.initial
-            hot = _Hot(key, bucket, self._packing.unpack(packed), packed)
+            packed = cold[_BUCKET_BYTES:]
+            hot = _Hot(_bucket(cold), self._packing.unpack(packed), packed)
         self._keep(order_id, hot)
         return hot.stream
 
@@ -60,46 +63,51 @@ class Streams(Generic[State]):
         """Keep an order as it is since `offset`."""
         hot = self._hot.pop(order_id, None)
         if hot is None:
-            key = short_id(order_id)
-            bucket = zlib.crc32(key) % BUCKETS
-            self._cold[bucket].pop(key, None)
-            hot = _Hot(key, bucket, stream)
+            cold = self._cold.pop(order_id, None)
+            hot = _Hot(self._begin(order_id) if cold is None else _bucket(cold), stream)
         else:
             hot.stream, hot.packed = stream, None
         self.changed.setdefault(hot.bucket, offset)
         self._keep(order_id, hot)
 
+    def _begin(self, order_id: str) -> int:
+        """Give a new order its bucket, for good."""
+        bucket = len(self) // _TOGETHER % BUCKETS
+        self._buckets[bucket].append(order_id)
+        return bucket
+
     def _keep(self, order_id: str, hot: _Hot[State]) -> None:
         self._hot[order_id] = hot
         if len(self._hot) > self._hot_max:
-            coldest = self._hot.pop(next(iter(self._hot)))
-            self._cold[coldest.bucket][coldest.key] = self._packed(coldest)
+            coldest = next(iter(self._hot))
+            hot = self._hot.pop(coldest)
+            self._cold[coldest] = hot.bucket.to_bytes(_BUCKET_BYTES) + self._packed(hot)
 
     def _packed(self, hot: _Hot[State]) -> bytes:
         if hot.packed is None:
             hot.packed = self._packing.pack(hot.stream)
         return hot.packed
 
-    def take(self, bytes_max: int) -> dict[int, dict[bytes, bytes]]:
+    def take(self, bytes_max: int) -> dict[int, dict[str, bytes]]:
         """Return changed buckets, those first that waited longest: at least one, if there is one.
 
         It stops at about `bytes_max`. What was returned is not among the changed any more.
         """
-        in_use: dict[int, list[_Hot[State]]] = {}
-        for hot in self._hot.values():
-            in_use.setdefault(hot.bucket, []).append(hot)
-        taken: dict[int, dict[bytes, bytes]] = {}
+        taken: dict[int, dict[str, bytes]] = {}
         self._taken = {}
         size = 0
         for bucket in list(self.changed):
-            packed = {hot.key: self._packed(hot) for hot in in_use.get(bucket, ())}
-            whole = {**self._cold[bucket], **packed}
-            size += sum(len(key) + len(value) for key, value in whole.items())
+            whole = {order_id: self._as_packed(order_id) for order_id in self._buckets[bucket]}
+            size += sum(len(order_id) + len(packed) for order_id, packed in whole.items())
             if taken and size > bytes_max:
                 break
             taken[bucket] = whole
             self._taken[bucket] = self.changed.pop(bucket)
         return taken
+
+    def _as_packed(self, order_id: str) -> bytes:
+        hot = self._hot.get(order_id)
+        return self._cold[order_id][_BUCKET_BYTES:] if hot is None else self._packed(hot)
 
     def give_back(self) -> None:
         """Count what was taken last among the changed again, with the offsets of then."""
@@ -107,6 +115,12 @@ class Streams(Generic[State]):
         self.changed = dict(sorted(both.items(), key=lambda one: one[1]))
         self._taken = {}
 
-    def fill(self, bucket: int, packed: Mapping[bytes, bytes]) -> None:
+    def fill(self, bucket: int, packed: Mapping[str, bytes]) -> None:
         """Take over a bucket as it was saved."""
-        self._cold[bucket] = dict(packed)
+        self._buckets[bucket] = list(packed)
+        number = bucket.to_bytes(_BUCKET_BYTES)
+        self._cold.update((order_id, number + one) for order_id, one in packed.items())
+
+
+def _bucket(cold: bytes) -> int:
+    return int.from_bytes(cold[:_BUCKET_BYTES])

@@ -38,11 +38,21 @@ async def until_saved(partitions) -> None:
             await asyncio.sleep(0.01)
 
 
+async def sent(partitions, submission) -> None:
+    """As clients do it: a save that failed is a doubt, and nothing is taken meanwhile."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            with suppress(NotServing):
+                await partitions.submit(submission)
+                return
+            await asyncio.sleep(0.001)
+
+
 async def lived(opened, log, submit_of, placing) -> list:
     """Some orders, all of them saved, and some events that are not."""
     async with opened(log, snapshot_interval_ms=OFTEN_MS) as partitions:
         for order in ORDERS:
-            await partitions.submit(submit_of(placing, f"p-{order}", order))
+            await sent(partitions, submit_of(placing, f"p-{order}", order))
         await until_saved(partitions)
     async with opened(log, snapshot_interval_ms=0) as partitions:
         for order in ORDERS[::2]:
