@@ -1,7 +1,6 @@
 """KafkaLog: the port on a real cluster. aiokafka appends, librdkafka reads (decision 2)."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -90,10 +89,11 @@ class KafkaAppender:
         delivery = await producer.send_batch(batch, topic, partition=self._partition)
         placed = await delivery  # A failed send before a commit would commit a part of the group.
         reach("delivered")
-        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         await producer.commit_transaction()
         reach("committed")
-        if time.monotonic() - started >= self._slow_s:
+        if loop.time() - started >= self._slow_s:
             # EndTxn may have been sent twice, and a late copy could end the next transaction
             # (KAFKA-17754): this producer has made its last commit.
             raise Doubtful("the commit took as long as a retry (ORDERLOG_RETRY_BACKOFF_MS)")

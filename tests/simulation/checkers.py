@@ -43,10 +43,12 @@ def check(run: Run) -> int:
 
 def _versions_without_gap(events: list[Recorded]) -> None:
     """C3, and the chain."""
-    before = bytes(32)
+    before, last_us = bytes(32), 0
     for number, event in enumerate(events, 1):
         require(event.version == number, f"C3: version {event.version} at place {number}")
         require(event.prev_hash == before, f"C3: the chain breaks at version {number}")
+        require(event.recorded_at_us >= last_us, f"C3: version {number} was recorded before it")
+        last_us = event.recorded_at_us
         before = hashlib.sha256(event.value).digest()
     require(len({event.partition for event in events}) == 1, "C3: an order in two partitions")
 

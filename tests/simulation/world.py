@@ -22,6 +22,7 @@ CLIENTS, COMMANDS_EACH, ORDERS = 6, 15, 4
 KILLS = 4
 ANSWER_S, RETRY_S = 4.0, 0.3
 START_US = 1_790_000_000_000_000
+HOUR_US, JUMPS = 3_600_000_000, 0.1
 
 
 @dataclass
@@ -121,7 +122,10 @@ class World:
         return Fault.NONE
 
     def _clock_us(self) -> int:
+        """Go on, and jump by an hour now and then, in either direction (F33)."""
         self._now_us += self.rng.randrange(1_000)
+        if self.rng.random() < JUMPS:
+            self._now_us += self.rng.choice([-HOUR_US, HOUR_US])
         return self._now_us
 
     def _event_id(self) -> str:
