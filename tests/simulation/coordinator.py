@@ -113,11 +113,11 @@ class OldProtocolLog:
         """Release nothing."""
 
     def records(self, partition: int) -> list[StoredRecord]:
-        """Return everything committed."""
+        """Return everything that is decided; readers stop at the first whose marker is missing."""
         return [
             StoredRecord(partition, offset, 0, entry.record.key, entry.record.value)
             for offset, entry in enumerate(self.places[partition].entries)
-            if entry.record is not None and entry.transaction.state == "committed"
+            if entry.record is not None and entry.transaction.state in {"committing", "committed"}
         ]
 
     def _current(self, partition: int, epoch: int) -> Place:
