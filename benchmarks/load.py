@@ -1,9 +1,11 @@
 """A closed loop of connections that each send a request, wait for its answer, and send the next.
 
-The client is as cheap as it can be, since it shares the machine with what it measures.
+Or, with `every_s`, each sends at its own times, as far as the answers let it. The client is as
+cheap as it can be, since it shares the machine with what it measures.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,9 +36,13 @@ class Result:
 class _Connection(asyncio.Protocol):
     """Sends what `next_request` gives until it gives None; keeps times and wrong answers."""
 
-    def __init__(self, next_request: Callable[[], bytes | None], status: bytes) -> None:
+    def __init__(
+        self, next_request: Callable[[], bytes | None], status: bytes, every_s: float
+    ) -> None:
         self._next_request = next_request
         self._status = status
+        self._every_s = every_s
+        self._due_s = 0.0
         self._buffer = b""
         self._sent_at = 0.0
         self.latencies_s: list[float] = []
@@ -46,7 +52,19 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember where to write."""
         self._transport = transport
-        self.send()
+        if self._every_s:
+            loop = asyncio.get_running_loop()
+            self._due_s = loop.time() + self._every_s * random.random()  # noqa: S311 - a pace
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Send the next request when its time has come."""
+        loop = asyncio.get_running_loop()
+        if self._due_s > loop.time():
+            loop.call_at(self._due_s, self.send)
+        else:
+            self.send()
+        self._due_s += self._every_s
 
     def send(self) -> None:
         """Send the next request, or end."""
@@ -73,7 +91,7 @@ class _Connection(asyncio.Protocol):
         if not buffer.startswith(self._status):
             self.wrong.append(buffer)
         self._buffer = b""
-        self.send()
+        self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail the run: a connection that breaks is never part of a good one."""
@@ -82,7 +100,12 @@ class _Connection(asyncio.Protocol):
 
 
 async def run(
-    port: int, connections: int, next_request: Callable[[], bytes | None], *, status: int = 201
+    port: int,
+    connections: int,
+    next_request: Callable[[], bytes | None],
+    *,
+    status: int = 201,
+    every_s: float = 0.0,
 ) -> Result:
     """Send requests until there are no more."""
     loop = asyncio.get_running_loop()
@@ -91,7 +114,7 @@ async def run(
     opened = [
         (
             await loop.create_connection(
-                lambda: _Connection(next_request, expected), "127.0.0.1", port
+                lambda: _Connection(next_request, expected, every_s), "127.0.0.1", port
             )
         )[1]
         for _ in range(connections)

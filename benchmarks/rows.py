@@ -25,6 +25,8 @@ _BODY = orjson.dumps(ORDER)
 _BATCH = orjson.dumps([{"command": "place-order", "data": ORDER}] * 100)
 _BATCH_ORDERS = 100
 _LONE = 200
+_MANY = 2_000
+_BUSY = (b"HTTP/1.1 429 ", b"HTTP/1.1 503 ")
 
 
 def _limited(requests: int, make: Callable[[], bytes]) -> Callable[[], bytes | None]:
@@ -64,6 +66,18 @@ def batch_over_single(servers: Servers, requests: int) -> float:
     single = _run(servers.ours_port, 64, requests, _order)
     batches = _run(servers.ours_port, 4, max(8, requests // _BATCH_ORDERS), _batch, 200)
     return batches.rate * _BATCH_ORDERS / single.rate
+
+
+def goodput(servers: Servers, requests: int) -> float:
+    """Return orders a second at twice the rate that can be taken, over that rate."""
+    peak = _run(servers.ours_port, 256, requests, _order).rate
+    every_s = _MANY / (2 * peak)
+    run = load.run(servers.ours_port, _MANY, _limited(4 * requests, _order), every_s=every_s)
+    result = uvloop.run(run)
+    refused = [one for one in result.wrong if one.startswith(_BUSY)]
+    if len(refused) != len(result.wrong) or not refused:
+        raise AssertionError(f"{len(refused)} of {len(result.wrong)} were refused as busy")
+    return (result.answers - len(refused)) / result.seconds / peak
 
 
 async def lone_over_bare(servers: Servers) -> float:

@@ -15,6 +15,7 @@ from runtime.settings import HttpSettings
 
 _CYCLE = "orderlog.cycle"
 """Where a request's scope has uvicorn's own knowledge of it."""
+_GATHERED_BYTES_MAX = 64 * 1024
 _TITLES = {
     HTTPStatus.BAD_REQUEST: ("malformed-request", "This is no HTTP/1.1 request."),
     HTTPStatus.REQUEST_TIMEOUT: ("head-timeout", "The headers did not come in time."),
@@ -49,6 +50,7 @@ class _Gathering:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self._bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -58,6 +60,9 @@ class _Gathering:
         if not self._parts:
             self._loop.call_soon(self._flush)
         self._parts.append(data)
+        self._bytes += len(data)
+        if self._bytes > _GATHERED_BYTES_MAX:
+            self._flush()
 
     def close(self) -> None:
         """Write what is left, and close."""
@@ -65,9 +70,9 @@ class _Gathering:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._parts:
-            self._transport.write(b"".join(self._parts))
-            self._parts.clear()
+        parts, self._parts, self._bytes = self._parts, [], 0
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
 
 
 class _Bounded(HttpToolsProtocol):

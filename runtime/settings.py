@@ -103,7 +103,7 @@ class CommandSettings(_Settings):
     body_bytes_max: int = Field(256 * 1024, ge=1024, le=64 * 1024 * 1024)
     batch_bytes_max: int = Field(4 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
     batch_commands_max: int = Field(1_000, ge=1, le=10_000)
-    in_flight_max: int = Field(10_000, ge=1, le=1_000_000)
+    in_flight_max: int = Field(1_000, ge=1, le=1_000_000)
     body_timeout_ms: int = Field(10_000, ge=100, le=600_000)
     json_depth_max: int = Field(
         32, ge=8, le=200, description="objects and arrays in one another; a batch needs 7"
