@@ -59,7 +59,7 @@ class Report:
             f"faults: {faults}",
             f"commands acknowledged {self.acknowledged:,}, refused {self.refused:,}",
             f"events in the log {self.events:,}",
-            f"unknown in the end {self.unknown}, of which {self.had_happened} had happened",
+            f"unknown at first {self.unknown:,}, of which {self.had_happened:,} had happened",
             ", ".join(f"{name} = {number}" for name, number in sums.items()),
             *self.wrong[:20],
         ]
@@ -87,9 +87,9 @@ async def live(
             telling.cancel()
             await running
         seconds = time.monotonic() - started
-        unknown = sum(not one.answers for one in crowd.operations)
-        had_happened = await crowd.settle(_SETTLE_S)
+        await crowd.settle(_SETTLE_S)
         log = await world.log()
+        unknown = [one for one in crowd.operations if one.unknown]
         write(crowd.operations, folder / "history.jsonl")
         return Report(
             seed,
@@ -97,8 +97,8 @@ async def live(
             dict(nemesis.injected),
             sum(bool(one.accepted) for one in crowd.operations),
             sum(bool(one.answers) and not one.accepted for one in crowd.operations),
-            unknown,
-            had_happened,
+            len(unknown),
+            sum(bool(one.answers[0].body.get("replayed")) for one in unknown),
             len(log.events),
             _in_blackout(crowd.operations, nemesis.blackouts),
             violations(crowd.operations, log),
