@@ -25,6 +25,7 @@ run: $(STAMP)  ## Start everything: Kafka, Postgres, command API, projectors, qu
 
 test: $(STAMP)  ## Run every test that needs nothing but this machine.
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	@ORDERLOG_TEST_CHAOS=1 $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
 
 check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
 	$(BIN)/ruff format --check .

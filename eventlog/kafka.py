@@ -202,12 +202,17 @@ class KafkaLog:
 
     async def _wait_until_nothing_is_open(self, partition: int) -> None:
         """Our own id is finished by fencing; what is open now belongs to a stranger."""
+        was_said = False
         while True:
             stable = await self.end(partition)
             high = await self.high_watermark(partition)
             if stable >= high:
                 return
-            _log.warning("foreign_transaction_open", partition=partition, stable=stable, high=high)
+            if not was_said:
+                was_said = True
+                _log.warning(
+                    "foreign_transaction_open", partition=partition, stable=stable, high=high
+                )
             await asyncio.sleep(self._settings.retry_backoff_ms / 1000)
 
     async def end(self, partition: int) -> int:

@@ -1,7 +1,7 @@
 """The short form of `make chaos`: one fault of each kind that takes seconds, and every checker.
 
-Three brokers, three nodes and the clients want a machine to themselves, so it is asked for:
-ORDERLOG_TEST_CHAOS=1.
+Three brokers, three nodes and the clients want a machine to themselves, so `make test` asks for it
+after everything else: ORDERLOG_TEST_CHAOS=1.
 """
 
 import asyncio

@@ -10,7 +10,9 @@ import pytest
 
 from domain.errors import Refused
 from eventlog import writer
+from eventlog.deciding import settled
 from eventlog.memory import Fault
+from eventlog.state.staging import Staging
 from eventlog.submission import Outcome
 
 from .checkers import ViolatedError, check
@@ -127,6 +129,27 @@ def test_the_checkers_notice_answers_before_the_commit(simulate, monkeypatch):
         return decisions, records
 
     monkeypatch.setattr(writer.PartitionWriter, "_decide_queued", hasty)
+
+    assert is_caught(simulate)
+
+
+def test_the_checkers_notice_staged_state_that_is_published_early(simulate, monkeypatch):
+    """The next group is then decided on events that may never have been committed."""
+
+    async def commit_group(self, group) -> None:
+        staging = Staging(self._state.streams)
+        decisions, records = self._decide_queued(group, staging)
+        staging.publish(self._state.next_offset)
+        if records:
+            await self._append(records)
+        else:
+            await self._confirm()
+        for waiting, decision in zip(group, decisions, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(settled(decision.answer, self._state.streams))
+        group.clear()
+
+    monkeypatch.setattr(writer.PartitionWriter, "_commit_group", commit_group)
 
     assert is_caught(simulate)
 
