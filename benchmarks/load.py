@@ -126,6 +126,31 @@ async def run(
     return Result(len(latencies), seconds, latencies, wrong)
 
 
+class Lone:
+    """One connection that sends one request at a time."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def ask(self, request: bytes) -> float:
+        """Return the seconds until the whole answer to a request that must be 201."""
+        started = time.perf_counter()
+        self._writer.write(request)
+        head = await self._reader.readuntil(_HEAD_END)
+        at = head.find(_LENGTH) + len(_LENGTH)
+        await self._reader.readexactly(int(head[at : head.find(b"\r\n", at)]))
+        seconds = time.perf_counter() - started
+        if not head.startswith(b"HTTP/1.1 201 "):
+            raise AssertionError(f"a wrong answer: {head!r}")
+        return seconds
+
+
+async def open_lone(port: int) -> Lone:
+    """Connect, and keep the connection."""
+    return Lone(*await asyncio.open_connection("127.0.0.1", port))
+
+
 def post(path: str, body: bytes, *headers: str) -> bytes:
     """Return the bytes of a request, but for the last header and the body."""
     head = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json"]

@@ -8,6 +8,7 @@ command (docs/decisions/0008).
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
@@ -47,25 +48,20 @@ _CREATED, _OK = 201, 200
 _ORDERS = "/v1/orders/"
 _NDJSON = (b"application/x-ndjson", b"application/ndjson")
 
+# Made once: whoever has too much to do should do as little as possible for it.
+_BUSY = Problem(
+    "overloaded", "Nothing was queued. Send the same request again.", retry_after_s=1
+).response()
+
 Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
 """A status, headers, and JSON."""
 
 
+@dataclass(slots=True)
 class Limit:
-    """Counts what is in flight; entering it when there is too much raises `Problem`."""
+    """How many more requests may be in flight."""
 
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    def __enter__(self) -> None:
-        if not self._left:
-            raise Problem(
-                "overloaded", "Nothing was queued. Send the same request again.", retry_after_s=1
-            )
-        self._left -= 1
-
-    def __exit__(self, *_: object) -> None:
-        self._left += 1
+    left: int
 
 
 class Endpoint:
@@ -80,14 +76,19 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless too many are in flight."""
+        if not self._limit.left:
+            await _BUSY(scope, receive, send)
+            return
+        self._limit.left -= 1
         try:
-            with self._limit:
-                status, headers, content = await self._answer(scope, receive)
+            status, headers, content = await self._answer(scope, receive)
         except ClientDisconnect:
             return  # Nobody is there to read it.
         except Exception as error:  # noqa: BLE001 - the one place where errors become answers
             await problem_of(error).response()(scope, receive, send)
             return
+        finally:
+            self._limit.left += 1
         headers += [
             (b"content-length", b"%d" % len(content)),
             (b"content-type", b"application/json"),

@@ -55,6 +55,8 @@ def price_lines(lines: Mapping[str, Line], discounts: Iterable[Discount]) -> tup
 
     """
     sums = sum_discounts(discounts)
+    if not sums:
+        return tuple(_placed(line_id, line, 0) for line_id, line in lines.items())
     subtotals = [line.quantity * line.unit_price_minor for line in lines.values()]
     owns = [sums.get(line_id, 0) for line_id in lines]
     weights = [subtotal - own for subtotal, own in zip(subtotals, owns, strict=True)]
@@ -67,8 +69,10 @@ def price_lines(lines: Mapping[str, Line], discounts: Iterable[Discount]) -> tup
 
 def _placed(line_id: str, line: Line, discount_minor: int) -> PlacedLine:
     subtotal_minor = line.quantity * line.unit_price_minor
-    tax_minor = sum(tax.amount_minor for tax in line.taxes)
-    added_minor = sum(tax.amount_minor for tax in line.taxes if not tax.included)
+    tax_minor = added_minor = 0
+    for tax in line.taxes:
+        tax_minor += tax.amount_minor
+        added_minor += 0 if tax.included else tax.amount_minor
     total_minor = subtotal_minor - discount_minor + added_minor
     require_int64(subtotal_minor, tax_minor, total_minor)
     return PlacedLine(

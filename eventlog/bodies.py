@@ -6,6 +6,7 @@ are messages of their own become values of the domain.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any, get_args, get_type_hints
 
 from domain import events, values
@@ -125,22 +126,26 @@ class _Body:
     event: type[Any]
     message: type[Any]
     parts: tuple[tuple[str, Build | None, bool], ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    """Answers the values of an event's fields."""
 
 
 def _body(event: type[Any], message: type[Any]) -> _Body:
     described, hints = message.DESCRIPTOR.fields_by_name, get_type_hints(event)
+    names = tuple(field.name for field in fields(event))
     return _Body(
         event,
         message,
-        tuple(
-            (
-                field.name,
-                _NESTED.get(hints[field.name]),
-                described[field.name].has_presence,
-            )
-            for field in fields(event)
-        ),
+        tuple((name, _NESTED.get(hints[name]), described[name].has_presence) for name in names),
+        _reader(names),
     )
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what answers the values of these fields, in one call."""
+    if len(names) > 1:  # It answers a tuple only when it is asked for more than one.
+        return attrgetter(*names)
+    return lambda event: tuple(getattr(event, name) for name in names)
 
 
 _CASES = pb.Event.DESCRIPTOR.oneofs_by_name["body"].fields
@@ -160,8 +165,8 @@ def write(message: pb.Event, field: str, event: OrderEvent) -> None:
     """Copy `event` into the `body` of `message`."""
     body = getattr(message, field)
     body.SetInParent()
-    for name, build, has_presence in _BODIES[field].parts:
-        value = getattr(event, name)
+    plan = _BODIES[field]
+    for (name, build, has_presence), value in zip(plan.parts, plan.values(event), strict=True):
         if value is None or not (value or has_presence):
             continue  # What is not set is read as 0, "" or () again.
         if build is None:

@@ -55,6 +55,8 @@ def numbered(lines: Iterable[Line], taken: Iterable[str] = ()) -> Mapping[str, L
     """
     asked = tuple(lines)
     given = [*taken, *(line.line_id for line in asked if line.line_id is not None)]
+    if not given:
+        return {str(number): line for number, line in enumerate(asked, 1)}
     used = set(given)
     if len(used) < len(given):
         raise Rejected("line-id-repeated", "Two lines have the same line id.")
