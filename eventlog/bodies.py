@@ -121,24 +121,30 @@ _NESTED: Mapping[Any, Build] = {
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """How one event type is read: its class, and per field its name, builder and presence."""
+    """How one event type is written and read."""
 
     event: type[Any]
-    message: type[Any]
-    parts: tuple[tuple[str, Build | None, bool], ...]
+    presence: tuple[bool, ...]
+    """Whether a field that is 0, "" or () is told from one that is not set."""
     values: Callable[[Any], tuple[Any, ...]]
     """Answers the values of an event's fields."""
+    builders: Mapping[str, Build | None]
+    unset: Mapping[str, Any]
+    """What the fields are that are not set."""
 
 
 def _body(event: type[Any], message: type[Any]) -> _Body:
     described, hints = message.DESCRIPTOR.fields_by_name, get_type_hints(event)
-    names = tuple(field.name for field in fields(event))
-    return _Body(
-        event,
-        message,
-        tuple((name, _NESTED.get(hints[name]), described[name].has_presence) for name in names),
-        _reader(names),
-    )
+    builders = {field.name: _NESTED.get(hints[field.name]) for field in fields(event)}
+    empty = message()
+    unset = {
+        name: None
+        if described[name].has_presence
+        else (build(getattr(empty, name)) if build else getattr(empty, name))
+        for name, build in builders.items()
+    }
+    presence = tuple(described[name].has_presence for name in builders)
+    return _Body(event, presence, _reader(tuple(builders)), builders, unset)
 
 
 def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -166,7 +172,9 @@ def write(message: pb.Event, field: str, event: OrderEvent) -> None:
     body = getattr(message, field)
     body.SetInParent()
     plan = _BODIES[field]
-    for (name, build, has_presence), value in zip(plan.parts, plan.values(event), strict=True):
+    for (name, build), has_presence, value in zip(
+        plan.builders.items(), plan.presence, plan.values(event), strict=True
+    ):
         if value is None or not (value or has_presence):
             continue  # What is not set is read as 0, "" or () again.
         if build is None:
@@ -201,14 +209,12 @@ def read(message: pb.Event, field: str) -> OrderEvent:
     """Return the fact in the `body` of `message`."""
     stored = getattr(message, field)
     plan = _BODIES[field]
-    arguments: list[Any] = []
-    for name, build, has_presence in plan.parts:
-        if has_presence and not stored.HasField(name):
-            arguments.append(None)
-        else:
-            value = getattr(stored, name)
-            arguments.append(value if build is None else build(value))
-    event: OrderEvent = plan.event(*arguments)
+    arguments = dict(plan.unset)
+    for described, value in stored.ListFields():
+        name = described.name
+        build = plan.builders.get(name)
+        arguments[name] = value if build is None else build(value)
+    event: OrderEvent = plan.event(**arguments)
     return event
 
 
