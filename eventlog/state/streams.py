@@ -15,9 +15,12 @@ from eventlog.state.stream import Stream
 State = TypeVar("State")
 
 BUCKETS = 1_024
-_TOGETHER = 32
-"""So many orders that begin one after the other share a bucket."""
-_BUCKET_BYTES = 2
+_BUCKET_BYTES = 64 * 1024
+"""About so much of what begins one after the other shares a bucket."""
+_ORDER_BYTES = 256
+"""What an order is taken to be packed to, until some were."""
+_NUMBER_BYTES = 2
+_MEAN_OF = 64
 
 
 @dataclass(slots=True)
@@ -43,6 +46,9 @@ class Streams(Generic[State]):
         self._cold: dict[str, bytes] = {}
         """Each with its bucket in front."""
         self._buckets: list[list[str]] = [[] for _ in range(BUCKETS)]
+        self._newest = 0
+        self._room = _BUCKET_BYTES
+        self._mean_bytes: float = _ORDER_BYTES
 
     def __len__(self) -> int:
         return len(self._hot) + len(self._cold)
@@ -54,7 +60,7 @@ class Streams(Generic[State]):
             cold = self._cold.pop(order_id, None)
             if cold is None:
                 return self.initial
-            packed = cold[_BUCKET_BYTES:]
+            packed = cold[_NUMBER_BYTES:]
             hot = _Hot(_bucket(cold), self._packing.unpack(packed), packed)
         self._keep(order_id, hot)
         return hot.stream
@@ -72,20 +78,24 @@ class Streams(Generic[State]):
 
     def _begin(self, order_id: str) -> int:
         """Give a new order its bucket, for good."""
-        bucket = len(self) // _TOGETHER % BUCKETS
-        self._buckets[bucket].append(order_id)
-        return bucket
+        if self._room <= 0:
+            self._newest = (self._newest + 1) % BUCKETS
+            self._room = _BUCKET_BYTES
+        self._room -= int(self._mean_bytes)
+        self._buckets[self._newest].append(order_id)
+        return self._newest
 
     def _keep(self, order_id: str, hot: _Hot[State]) -> None:
         self._hot[order_id] = hot
         if len(self._hot) > self._hot_max:
             coldest = next(iter(self._hot))
             hot = self._hot.pop(coldest)
-            self._cold[coldest] = hot.bucket.to_bytes(_BUCKET_BYTES) + self._packed(hot)
+            self._cold[coldest] = hot.bucket.to_bytes(_NUMBER_BYTES) + self._packed(hot)
 
     def _packed(self, hot: _Hot[State]) -> bytes:
         if hot.packed is None:
             hot.packed = self._packing.pack(hot.stream)
+            self._mean_bytes += (len(hot.packed) - self._mean_bytes) / _MEAN_OF
         return hot.packed
 
     def take(self, bytes_max: int) -> dict[int, dict[str, bytes]]:
@@ -107,7 +117,7 @@ class Streams(Generic[State]):
 
     def _as_packed(self, order_id: str) -> bytes:
         hot = self._hot.get(order_id)
-        return self._cold[order_id][_BUCKET_BYTES:] if hot is None else self._packed(hot)
+        return self._cold[order_id][_NUMBER_BYTES:] if hot is None else self._packed(hot)
 
     def give_back(self) -> None:
         """Count what was taken last among the changed again, with the offsets of then."""
@@ -118,9 +128,10 @@ class Streams(Generic[State]):
     def fill(self, bucket: int, packed: Mapping[str, bytes]) -> None:
         """Take over a bucket as it was saved."""
         self._buckets[bucket] = list(packed)
-        number = bucket.to_bytes(_BUCKET_BYTES)
+        self._newest, self._room = max(self._newest, bucket), 0
+        number = bucket.to_bytes(_NUMBER_BYTES)
         self._cold.update((order_id, number + one) for order_id, one in packed.items())
 
 
 def _bucket(cold: bytes) -> int:
-    return int.from_bytes(cold[:_BUCKET_BYTES])
+    return int.from_bytes(cold[:_NUMBER_BYTES])

@@ -120,3 +120,18 @@ def test_a_life_is_folded_alike_packed_or_not():
             packed = replace(again, state=DECIDER.evolve(again.state, event))
 
     assert packed == plain
+
+
+def test_orders_that_begin_together_change_one_bucket_and_large_ones_share_it_with_fewer():
+    def buckets(orders: list[Stream[Order]]) -> int:
+        kept = Streams(Stream(DECIDER.initial), PACKING, hot_max=1)
+        for number, order in enumerate(orders):
+            kept.put(f"o-{number}", order, number)
+        return len(kept.changed)
+
+    lines = tuple(Line(f"{uuid.uuid4()}", 1, 1) for _ in range(50))
+    (event,) = DECIDER.decide(DECIDER.initial, PlaceOrder("c-1", "EUR", lines))
+    large = replace(placed(1), state=DECIDER.evolve(DECIDER.initial, event))
+
+    assert buckets([placed(number) for number in range(200)]) == 1
+    assert buckets([large] * 400) > 4
