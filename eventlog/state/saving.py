@@ -12,7 +12,7 @@ from eventlog.state.streams import Streams
 _log = structlog.get_logger("orderlog.snapshots")
 
 _FAILURES_MAX = 3
-_PARTS = 10
+_PARTS = 40
 
 
 class Saving:
