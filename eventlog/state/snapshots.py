@@ -23,7 +23,7 @@ _log = structlog.get_logger("orderlog.snapshots")
 
 _HEAD = b"head"
 _BUCKET = b"bucket/%d"
-_PART_BYTES = 256 * 1024
+_PART_BYTES = 128 * 1024
 """About so much is saved at once: commands wait meanwhile."""
 _HASH_BYTES = 16
 _NO_HASH = b""
