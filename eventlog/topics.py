@@ -229,10 +229,12 @@ class Topics:
         """
         deadline = time.monotonic() + patience_s
         while True:
+            admin = self._admin
             try:
-                return ask(self._admin, self._timeout_s / 2)
+                return ask(admin, self._timeout_s / 2)
             except KafkaException as error:
-                self._admin = self._connect()
+                if self._admin is admin:  # Other threads ask too: one new client is enough.
+                    self._admin = self._connect()
                 if error.args[0].code() not in passing or time.monotonic() > deadline:
                     raise
             time.sleep(_AGAIN_S)

@@ -83,7 +83,6 @@ class _Bounded(HttpToolsProtocol):
     _is_in_head = False
     _has_begun = False
     _head_bytes = 0
-    _data_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -101,7 +100,6 @@ class _Bounded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._has_begun = False
-        self._data_bytes = len(data)
         super().data_received(data)
         if self.transport.is_closing() or not (self._is_in_head or self._is_idle()):
             return
@@ -123,16 +121,12 @@ class _Bounded(HttpToolsProtocol):
         """Let the request begin, unless its head is too large."""
         self._is_in_head = False
         self._stop_timer()
-        may_be_large = self._head_bytes + self._data_bytes > self.bytes_max
-        if may_be_large and self._size_of_head() > self.bytes_max:
+        if len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers) > self.bytes_max:
             self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise ValueError  # The parser stops, and `send_400_response` answers.
         super().on_headers_complete()
         # Weak, for the cycle has the scope: each request would be left to the garbage collector.
         self.scope[_CYCLE] = weakref.ref(self.cycle)  # type: ignore[literal-required]
-
-    def _size_of_head(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are not used
         """Answer what is no request, as a problem document."""

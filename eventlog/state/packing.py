@@ -78,6 +78,10 @@ class Packing(Generic[State]):
         )
         return self._compressor.compress(self._encoder.encode(row))
 
+    def size(self, stream: Stream[State]) -> int:
+        """Return about how many bytes the stream is before it is packed; packing takes longer."""
+        return len(self._encoder.encode(stream.state))
+
     def unpack(self, packed: bytes) -> Stream[State]:
         """Return the stream that `packed` was made of."""
         row = self._row.decode(self._decompressor.decompress(packed))

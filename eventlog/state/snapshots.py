@@ -66,7 +66,10 @@ class Snapshots:
             value = msgspec.msgpack.encode(packed)
             if len(value) > self._bytes_max:
                 self._has_place = False
-                self._say_useless(f"bucket {bucket} has {len(value)} bytes")
+                self._say_useless(
+                    f"bucket {bucket} has {len(value)} bytes, more than a transaction takes "
+                    "(ORDERLOG_GROUP_BYTES_MAX): nothing is saved until the next start"
+                )
                 return []
             self._hashes[bucket] = _hash(value)
             records.append(Record(_BUCKET % bucket, value))

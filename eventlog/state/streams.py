@@ -16,11 +16,8 @@ State = TypeVar("State")
 
 BUCKETS = 1_024
 _BUCKET_BYTES = 64 * 1024
-"""About so much of what begins one after the other shares a bucket."""
-_ORDER_BYTES = 256
-"""What an order is taken to be packed to, until some were."""
+"""About so much of what begins one after the other, unpacked, shares a bucket."""
 _NUMBER_BYTES = 2
-_MEAN_OF = 64
 
 
 @dataclass(slots=True)
@@ -48,7 +45,6 @@ class Streams(Generic[State]):
         self._buckets: list[list[str]] = [[] for _ in range(BUCKETS)]
         self._newest = 0
         self._room = _BUCKET_BYTES
-        self._mean_bytes: float = _ORDER_BYTES
 
     def __len__(self) -> int:
         return len(self._hot) + len(self._cold)
@@ -70,18 +66,18 @@ class Streams(Generic[State]):
         hot = self._hot.pop(order_id, None)
         if hot is None:
             cold = self._cold.pop(order_id, None)
-            hot = _Hot(self._begin(order_id) if cold is None else _bucket(cold), stream)
+            hot = _Hot(self._begin(order_id, stream) if cold is None else _bucket(cold), stream)
         else:
             hot.stream, hot.packed = stream, None
         self.changed.setdefault(hot.bucket, offset)
         self._keep(order_id, hot)
 
-    def _begin(self, order_id: str) -> int:
+    def _begin(self, order_id: str, stream: Stream[State]) -> int:
         """Give a new order its bucket, for good."""
         if self._room <= 0:
             self._newest = (self._newest + 1) % BUCKETS
             self._room = _BUCKET_BYTES
-        self._room -= int(self._mean_bytes)
+        self._room -= self._packing.size(stream)
         self._buckets[self._newest].append(order_id)
         return self._newest
 
@@ -95,7 +91,6 @@ class Streams(Generic[State]):
     def _packed(self, hot: _Hot[State]) -> bytes:
         if hot.packed is None:
             hot.packed = self._packing.pack(hot.stream)
-            self._mean_bytes += (len(hot.packed) - self._mean_bytes) / _MEAN_OF
         return hot.packed
 
     def take(self, bytes_max: int) -> dict[int, dict[str, bytes]]:

@@ -122,16 +122,27 @@ def test_a_life_is_folded_alike_packed_or_not():
     assert packed == plain
 
 
-def test_orders_that_begin_together_change_one_bucket_and_large_ones_share_it_with_fewer():
-    def buckets(orders: list[Stream[Order]]) -> int:
-        kept = Streams(Stream(DECIDER.initial), PACKING, hot_max=1)
-        for number, order in enumerate(orders):
-            kept.put(f"o-{number}", order, number)
-        return len(kept.changed)
+def test_orders_that_begin_together_change_one_bucket():
+    assert len(begun([placed(number) for number in range(100)]).changed) == 1
 
-    lines = tuple(Line(f"{uuid.uuid4()}", 1, 1) for _ in range(50))
+
+def test_no_bucket_is_too_large_to_be_saved_whatever_comes_after_whatever():
+    """Small orders, then large ones at once, none of which was packed before."""
+    lines = tuple(Line(f"{uuid.uuid4()}", 1, 1) for _ in range(300))
     (event,) = DECIDER.decide(DECIDER.initial, PlaceOrder("c-1", "EUR", lines))
     large = replace(placed(1), state=DECIDER.evolve(DECIDER.initial, event))
+    kept = begun([*(placed(number) for number in range(100)), *[large] * 300])
 
-    assert buckets([placed(number) for number in range(200)]) == 1
-    assert buckets([large] * 400) > 4
+    sizes = []
+    while kept.changed:
+        sizes += [sum(map(len, bucket.values())) for bucket in kept.take(1).values()]
+
+    assert len(PACKING.pack(large)) > 10_000
+    assert max(sizes) < 200_000
+
+
+def begun(orders: list[Stream[Order]]) -> Streams[Order]:
+    kept = Streams(Stream(DECIDER.initial), PACKING, hot_max=1_000)
+    for number, order in enumerate(orders):
+        kept.put(f"o-{number}", order, number)
+    return kept

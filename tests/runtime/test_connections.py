@@ -46,7 +46,8 @@ async def told(port: int, *parts: bytes) -> bytes:
     for part in parts:
         writer.write(part)
         await writer.drain()
-        await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)  # The server is in this loop: it reads one part after the other.
     async with asyncio.timeout(DEADLINE_S):
         said = await reader.read()
     writer.close()
@@ -62,17 +63,32 @@ def problem(said: bytes) -> tuple[int, str]:
     return document["status"], document["code"]
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        GET + b"a: " + b"x" * 2048 + b"\r\n\r\n",
-        b"GET /" + b"x" * 2048 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
-        GET + b"a: b\r\n" * 400 + b"\r\n",
-    ],
-    ids=["one long header", "a long path", "many headers"],
-)
+LARGE = {
+    "one long header": GET + b"a: " + b"x" * 2048 + b"\r\n\r\n",
+    "a long path": b"GET /" + b"x" * 2048 + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+    "many headers": GET + b"a: b\r\n" * 400 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("head", LARGE.values(), ids=LARGE)
 async def test_a_head_over_the_limit_is_refused(port, head):
     assert problem(await told(port, head)) == (431, "head-too-large")
+
+
+@pytest.mark.parametrize("cut", [1, 2_040, -2, -20])
+@pytest.mark.parametrize("head", LARGE.values(), ids=LARGE)
+async def test_a_head_over_the_limit_is_refused_in_two_pieces_as_well(port, head, cut):
+    """Also when the piece that ends it is a small one."""
+    assert problem(await told(port, head[:cut], head[cut:])) == (431, "head-too-large")
+
+
+async def test_a_small_head_after_a_large_one_of_the_same_connection_is_answered(port):
+    nearly = GET + b"a: " + b"x" * 1_900 + b"\r\n\r\n"
+    close = GET + b"connection: close\r\n\r\n"
+
+    said = await told(port, nearly[:-2], nearly[-2:], nearly + nearly[:9], nearly[9:], close)
+
+    assert said.count(b"HTTP/1.1 200") == 4
 
 
 async def test_a_head_that_never_ends_is_cut_off(port):

@@ -84,7 +84,8 @@ class OldProtocolLog:
             self._write_marker(place, place.current, "committed" if was_decided else "aborted")
         await self.pause()
         producer = Producer(self, partition, place.epoch)
-        return KafkaAppender(producer, LogSettings(retry_backoff_ms=100), partition)
+        clock_s = asyncio.get_running_loop().time
+        return KafkaAppender(producer, LogSettings(retry_backoff_ms=100), partition, clock_s)
 
     async def end(self, partition: int) -> int:
         """Return the last stable offset."""
