@@ -20,10 +20,18 @@ import uvloop
 from benchmarks import rows
 from benchmarks.servers import Servers
 
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
-REQUESTS = int(os.environ.get("BENCH_REQUESTS", "4000"))
-ORDERS = int(os.environ.get("BENCH_ORDERS", "100000"))
-PARTITIONS = int(os.environ.get("BENCH_PARTITIONS", "4"))
+
+def _number(name: str, default: int) -> int:
+    said = os.environ.get(name, str(default))
+    if not said.isdecimal() or not int(said):
+        sys.exit(f"{name} is {said!r}: set it to a whole number above 0, or leave it out")
+    return int(said)
+
+
+ROUNDS = _number("BENCH_ROUNDS", 5)
+REQUESTS = _number("BENCH_REQUESTS", 4_000)
+ORDERS = _number("BENCH_ORDERS", 100_000)
+PARTITIONS = _number("BENCH_PARTITIONS", 4)
 
 
 def say(row: str, what: str, ratios: list[float], goal: str, unit: str = "x") -> None:
