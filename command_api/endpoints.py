@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from command_api import metrics
 from command_api.bodies import (
@@ -42,6 +42,7 @@ from command_api.reading import (
     read_body,
 )
 from command_api.routing import Router
+from runtime.connections import end_with_client, has_left
 from runtime.settings import CommandSettings
 
 _CREATED, _OK = 201, 200
@@ -272,14 +273,16 @@ class HotApp(FastAPI):
     commands: Commands
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        endpoint = self._endpoint(scope)
-        if endpoint is None:
-            await super().__call__(scope, receive, send)
-            return
-        await endpoint(scope, receive, send)
+        """Answer one request; whoever leaves takes along what is not decided yet."""
+        endpoint = self._endpoint(scope) or super().__call__
+        end_with_client(scope)
+        try:
+            await endpoint(scope, receive, send)
+        except asyncio.CancelledError:
+            if not has_left(scope):
+                raise
 
-    def _endpoint(self, scope: Scope) -> Endpoint | None:
+    def _endpoint(self, scope: Scope) -> ASGIApp | None:
         if scope["type"] != "http" or scope["method"] != "POST":
             return None
         path: str = scope["path"]

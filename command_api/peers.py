@@ -34,14 +34,17 @@ class _Lane:
     task: asyncio.Task[None] | None = None
 
     def take(self) -> list[tuple[bytes, asyncio.Future[Any]]]:
-        """Take what fits into one request, at least one command."""
-        group = [self.waiting.popleft()]
-        size = len(group[0][0])
+        """Take what fits into one request, but nothing that its client does not wait for."""
+        group: list[tuple[bytes, asyncio.Future[Any]]] = []
+        size = 0
         while self.waiting and len(group) < _BATCH_MAX:
-            size += len(self.waiting[0][0])
-            if size > BATCH_BYTES_MAX:
-                break
-            group.append(self.waiting.popleft())
+            command, answer = self.waiting[0]
+            if not answer.cancelled():
+                size += len(command)
+                if group and size > BATCH_BYTES_MAX:
+                    break
+                group.append((command, answer))
+            self.waiting.popleft()
         return group
 
 
@@ -84,7 +87,7 @@ class Peers:
         lane.waiting.append((command, answer))
         if lane.task is None or lane.task.done():
             lane.task = asyncio.create_task(self._drain(url, lane))
-        said = await asyncio.shield(answer)
+        said = await answer
         if isinstance(said, Exception):
             raise said
         return said
@@ -97,6 +100,8 @@ class Peers:
     async def _drain(self, url: str, lane: _Lane) -> None:
         while lane.waiting:
             group = lane.take()
+            if not group:
+                return
             try:
                 said = await self._ask(url, [command for command, _ in group])
             except Exception as error:  # noqa: BLE001 - every waiter must hear of it

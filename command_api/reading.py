@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope
 
 from command_api.problems import Problem, wrong_field
 from domain.values import Actor
-from runtime.connections import is_received
+from runtime.connections import has_left, is_received
 from runtime.settings import CommandSettings
 
 _JSON = ("application/json", "application/x-ndjson", "application/ndjson")
@@ -67,6 +67,8 @@ async def read_body(
                 body = await _whole(receive, bytes_max)
         except TimeoutError as error:
             raise Problem("body-timeout", f"Send the body within {timeout_s:g} s.") from error
+    if has_left(scope):
+        raise ClientDisconnect
     if body:
         _require_json(headers)
     return body

@@ -62,11 +62,18 @@ class Deciding(Generic[State]):
         staging: Staging[State],
         commands_max: int,
     ) -> tuple[list[Decision], list[Record]]:
-        """Move commands from `queue` to `group` and decide them, as many as fit together."""
+        """Move commands from `queue` to `group` and decide them, as many as fit together.
+
+        A command that nobody waits for is dropped: its client may have sent it again elsewhere, and
+        have been refused there, for good.
+        """
         decisions: list[Decision] = []
         records: list[Record] = []
         size_bytes = 0
         while queue and len(group) < commands_max:
+            if queue[0].answer.cancelled():
+                queue.popleft()
+                continue
             submission = queue[0].submission
             decision = self.decide(
                 staging.get(submission.order_id),

@@ -4,6 +4,7 @@ uvicorn itself waits for ever for headers that do not come, and keeps whatever c
 """
 
 import asyncio
+import select
 import weakref
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,9 @@ from runtime.settings import HttpSettings
 
 _CYCLE = "orderlog.cycle"
 """Where a request's scope has uvicorn's own knowledge of it."""
+_CONNECTION = "orderlog.connection"
+_CLOSED = getattr(select, "POLLRDHUP", 0)
+"""What Linux says of a peer that has closed; elsewhere it is seen a moment later."""
 _GATHERED_BYTES_MAX = 64 * 1024
 _TITLES = {
     HTTPStatus.BAD_REQUEST: ("malformed-request", "This is no HTTP/1.1 request."),
@@ -28,6 +32,25 @@ def is_received(scope: Scope) -> bool:
     known = scope.get(_CYCLE)
     cycle = None if known is None else known()
     return cycle is not None and not cycle.more_body
+
+
+def has_left(scope: Scope) -> bool:
+    """Tell whether the client has closed its connection, as far as it is known to the system.
+
+    A process that stood still finds requests that were given up long ago, and sent again to others:
+    the loop would hand them out before it sees that their connections were closed.
+    """
+    known = scope.get(_CONNECTION)
+    connection = None if known is None else known()
+    return connection is not None and connection.is_closed()
+
+
+def end_with_client(scope: Scope) -> None:
+    """Cancel the task that runs now when the client closes its connection before it is done."""
+    known = scope.get(_CONNECTION)
+    connection = None if known is None else known()
+    if connection is not None:
+        connection.answering = asyncio.current_task()
 
 
 def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
@@ -84,16 +107,29 @@ class _Bounded(HttpToolsProtocol):
     _has_begun = False
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
+    _is_lost = False
+    answering: asyncio.Task[Any] | None = None
+    """What ends with the connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request."""
+        self._self = weakref.ref(self)
+        self._closed = select.poll()
+        self._closed.register(transport.get_extra_info("socket").fileno(), _CLOSED)
         super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._stop_timer()
+        self._is_lost = True
         super().connection_lost(exc)
+        if self.answering is not None:
+            self.answering.cancel()
+
+    def is_closed(self) -> bool:
+        """Tell whether the other side has closed."""
+        return self._is_lost or bool(self._closed.poll(0))
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; as long as they complete no head, they are counted and timed."""
@@ -127,6 +163,7 @@ class _Bounded(HttpToolsProtocol):
         super().on_headers_complete()
         # Weak, for the cycle has the scope: each request would be left to the garbage collector.
         self.scope[_CYCLE] = weakref.ref(self.cycle)  # type: ignore[literal-required]
+        self.scope[_CONNECTION] = self._self  # type: ignore[literal-required]
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words are not used
         """Answer what is no request, as a problem document."""

@@ -81,10 +81,17 @@ def durable(operations: Iterable[Operation], commands: Commands) -> Iterator[str
 
 
 def refused_for_good(operations: Iterable[Operation], commands: Commands) -> Iterator[str]:
-    """C2: what was refused, and never accepted, is not in the log."""
+    """C2: what was refused, and neither accepted nor sent again after that, is not in the log."""
     for one in operations:
-        if one.answers and not one.accepted and (one.order_id, one.key) in commands:
-            yield f"C2 aborted read: {one.key} was refused and is in the log"
+        if not one.answers or one.accepted or (one.order_id, one.key) not in commands:
+            continue
+        refusal = one.answers[0]
+        if not any(sent_s > refusal.at_s for sent_s in one.unknown_s):
+            yield (
+                f"C2 aborted read: {one.key} was refused ({refusal.status} "
+                f"{refusal.body.get('code')}) and is in the log; it was sent before without an "
+                f"answer {len(one.unknown_s)} times"
+            )
 
 
 def gapless(order_id: str, events: list[Recorded]) -> Iterator[str]:

@@ -12,7 +12,8 @@ from .history import Answer, Operation
 
 ORDERS = 40
 _RESEND, _CONFLICT = 0.10, 0.05
-_TIMEOUT_S = 8.0
+_TIMEOUT_S = 3.0
+"""Less than a node may sleep: it finds what was given up and sent again elsewhere."""
 _AGAIN_S = 0.2
 _SETTLED = {408, 429}
 """Client errors that say nothing about the command: it was not queued."""
@@ -104,18 +105,18 @@ class Clients:
         is_new = one.command == "place-order"
         path = "/v1/orders" if is_new else f"/v1/orders/{one.order_id}/{one.command}"
         sent_s = time.monotonic()
-        if not one.answers and not one.unknown:
+        if not one.answers and not one.unknown_s:
             one.sent_s = sent_s
-        url = self.urls[(one.client + one.unknown + len(one.answers)) % len(self.urls)]
+        url = self.urls[(one.client + len(one.unknown_s) + len(one.answers)) % len(self.urls)]
         try:
             answer = await http.post(url + path, json=one.data, headers=headers)
             body = answer.json()
         except (httpx2.HTTPError, ValueError):
-            one.unknown += 1
+            one.unknown_s.append(sent_s)
             self.tally.unknown += 1
             return False
         if answer.status_code >= 500 or answer.status_code in _SETTLED:
-            one.unknown += 1
+            one.unknown_s.append(sent_s)
             self.tally.unknown += 1
             return False
         one.answers.append(Answer(answer.status_code, body, sent_s, time.monotonic()))

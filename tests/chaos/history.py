@@ -32,8 +32,8 @@ class Operation:
     expected_version: int | None
     sent_s: float
     answers: list[Answer] = field(default_factory=list)
-    unknown: int = 0
-    """Sends without a definite answer: cut off, timed out, 5xx."""
+    unknown_s: list[float] = field(default_factory=list)
+    """When it was sent without a definite answer: cut off, timed out, 5xx."""
 
     @property
     def accepted(self) -> list[Answer]:

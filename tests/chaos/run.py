@@ -89,7 +89,7 @@ async def live(
         seconds = time.monotonic() - started
         await crowd.settle(_SETTLE_S)
         log = await world.log()
-        unknown = [one for one in crowd.operations if one.unknown]
+        unknown = [one for one in crowd.operations if one.unknown_s]
         write(crowd.operations, folder / "history.jsonl")
         return Report(
             seed,

@@ -88,6 +88,15 @@ async def test_a_good_history_passes():
     assert len(log.events) >= 5
 
 
+async def test_a_command_that_is_sent_again_after_its_refusal_may_be_taken():
+    operations, log = await lived()
+    _aborted_read(operations, log)
+    note = _of(operations, "note")
+    note.unknown_s = [note.answers[0].at_s + 1]
+
+    assert not any(said.startswith("C2") for said in violations(operations, log))
+
+
 def _of(operations: list[Operation], key: str) -> Operation:
     return next(one for one in operations if one.key == key)
 
@@ -126,6 +135,13 @@ def _aborted_read(operations: list[Operation], log: Log) -> None:
     refused = _of(operations, "late").answers[0]
     note = _of(operations, "note")
     note.answers[:] = [refused]
+
+
+def _late_copy(operations: list[Operation], log: Log) -> None:
+    """It was sent without an answer, sent again, refused, and the first copy came after that."""
+    _aborted_read(operations, log)
+    note = _of(operations, "note")
+    note.unknown_s = [note.answers[0].sent_s - 1]
 
 
 def _refused_after(operations: list[Operation], log: Log) -> None:
@@ -174,6 +190,7 @@ PLANTED: dict[str, tuple[Callable[[list[Operation], Log], None], str]] = {
     "lost": (_lost, "C1 lost"),
     "another event": (_wrong_event, "C1 changed"),
     "aborted read": (_aborted_read, "C2"),
+    "late copy": (_late_copy, "C2"),
     "swapped": (_swapped, "C3 order"),
     "broken chain": (_chain, "C3 chain"),
     "torn": (_torn, "C4"),

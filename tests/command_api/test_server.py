@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -152,6 +153,21 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(wire, placing):
     answer = b"HTTP/1.1 429"
     async with asyncio.timeout(DEADLINE_S):
         while status(answer) == 429:  # Until the server has noticed that they have gone.
+            answer = await wire.send(start, body)
+
+    assert (status(answer), wire.appended()) == (201, 1)
+
+
+async def test_a_request_that_was_given_up_while_the_node_slept_is_not_done(wire, placing):
+    """Its client may have sent it to another node meanwhile, and been refused there, for good."""
+    body = json.dumps(placing).encode()
+    start = head(b"POST /v1/orders HTTP/1.1", b"Content-Length: %d" % len(body))
+    with socket.create_connection(("127.0.0.1", wire.port)) as client:
+        client.sendall(start + body)  # The server sleeps: it is in this loop.
+
+    answer = b"HTTP/1.1 429"
+    async with asyncio.timeout(DEADLINE_S):
+        while status(answer) == 429:
             answer = await wire.send(start, body)
 
     assert (status(answer), wire.appended()) == (201, 1)

@@ -26,6 +26,20 @@ from .logs import events
 READY_S = 20
 
 
+def held(partitions: Partitions, order_id: str) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold back the next commit of an order's partition: when it is reached, and until when."""
+    writer = partitions.writers[partition_of(order_id, 4)]
+    append, reached, go_on = writer._append, asyncio.Event(), asyncio.Event()
+
+    async def late(records):
+        reached.set()
+        await go_on.wait()
+        return await append(records)
+
+    writer._append = late
+    return reached, go_on
+
+
 async def test_the_same_key_twenty_times_at_once_appends_once(
     log, opened, submit_of, placing, order_id
 ):
@@ -177,15 +191,7 @@ async def test_what_waits_when_another_owner_served_is_not_decided_after_it(
     """The other owner may have refused it, and that was for good."""
     log = MemoryLog()
     async with opened(log) as old:
-        stuck = partition_of(submit_of(placing).order_id, 4)
-        append, reached, go_on = old.writers[stuck]._append, asyncio.Event(), asyncio.Event()
-
-        async def late(records):
-            reached.set()
-            await go_on.wait()
-            return await append(records)
-
-        old.writers[stuck]._append = late
+        reached, go_on = held(old, submit_of(placing).order_id)
         waiting = asyncio.ensure_future(old.submit(submit_of(placing, "k")))
         await reached.wait()
         async with opened(log) as new:
@@ -209,18 +215,26 @@ async def test_an_owner_that_lost_its_partition_answers_from_the_log(opened, sub
     assert len(events(log)) == 1
 
 
-async def test_a_client_that_leaves_does_not_cancel_the_commit(opened, submit_of, placing):
+async def test_a_client_that_leaves_cancels_no_commit_and_takes_along_what_is_not_decided(
+    opened, submit_of, placing
+):
+    """It may have been sent again by another way, and refused there, for good."""
     log = MemoryLog()
     async with opened(log) as partitions:
-        waiting = asyncio.create_task(partitions.submit(submit_of(placing, "k")))
+        reached, go_on = held(partitions, submit_of(placing).order_id)
+        decided = asyncio.create_task(partitions.submit(submit_of(placing, "decided")))
+        await reached.wait()
+        queued = asyncio.create_task(partitions.submit(submit_of(Accept(), "queued")))
         await asyncio.sleep(0)
-        waiting.cancel()
-        with suppress(asyncio.CancelledError):
-            await waiting
-        again = await partitions.submit(submit_of(placing, "k"))
+        for waiting in (decided, queued):
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                await waiting
+        go_on.set()
+        again = await partitions.submit(submit_of(placing, "decided"))
 
     assert again.replayed
-    assert len(events(log)) == 1
+    assert [event.command_id for event in events(log)] == ["decided"]
 
 
 @pytest.mark.parametrize("plant", ["gap", "bytes", "future"])
