@@ -26,10 +26,11 @@ _VERBS = {
     "topics": "cli.topics",
     "inspect": "cli.topics",
     "migrate": "cli.database",
-    "rebuild": "cli.rebuilds",
-    "rollback": "cli.rebuilds",
-    "verify": "cli.rebuilds",
-    "lag": "cli.lag",
+    "rebuild": "cli.read_models.rebuilds",
+    "rollback": "cli.read_models.rebuilds",
+    "verify": "cli.read_models.rebuilds",
+    "lag": "cli.read_models.lag",
+    "parked": "cli.read_models.parked",
     "seed": "cli.seed",
     "audit": "cli.audit",
 }
@@ -74,6 +75,10 @@ def main() -> None:
         application(verb)(prog_name="orderlog")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except SystemError as error:  # What C code makes of a Ctrl-C that comes while it calls back.
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            sys.exit(INTERRUPTED)
+        _crash(error)
     except ValidationError as error:
         if error.title.endswith("Settings"):
             _say_settings(error)

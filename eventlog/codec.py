@@ -15,6 +15,7 @@ from eventlog.upcasters import SCHEMA_VERSION, upcast
 
 FIRST_PREV_HASH = bytes(32)
 _OWNER_PREFIX = b"owner/"
+_VERSION_DIGITS = 10
 _CONTENT_TYPE = ("content-type", b"application/protobuf")
 
 
@@ -45,6 +46,16 @@ def event_hash(value: bytes) -> bytes:
 def event_key(order_id: str, version: int) -> bytes:
     """Return the record key; no two events share one, so compaction never removes an event."""
     return b"%s/%010d" % (order_id.encode(), version)
+
+
+def order_of(key: bytes) -> str | None:
+    """Return the order that an event's key names; None: it names none."""
+    order_id, slash, version = key.rpartition(b"/")
+    is_key = bool(slash and order_id) and len(version) == _VERSION_DIGITS and version.isdigit()
+    try:
+        return order_id.decode() if is_key else None
+    except UnicodeDecodeError:
+        return None
 
 
 def is_event(key: bytes) -> bool:

@@ -25,6 +25,10 @@ WHERE c.projection = $1 AND c.generation = $2 AND c.partition = m.partition
     AND c.next_offset = m.old
 RETURNING c.partition
 """
+_HOLD = """
+SELECT 1 FROM orderlog.checkpoints
+WHERE projection = $1 AND generation = $2 AND partition = $3 FOR UPDATE
+"""
 _CREATE = """
 INSERT INTO orderlog.checkpoints (projection, generation, partition, next_offset)
 SELECT $1, $2, partition, 0 FROM generate_series(0, $3::int - 1) AS partition
@@ -45,6 +49,11 @@ SET end_offset = greatest(c.next_offset, e.end_offset), updated_at = now()
 FROM free, unnest($1::int[], $2::bigint[]) AS e (partition, end_offset)
 WHERE c.partition = e.partition AND (c.projection, c.generation, c.partition)
     = (free.projection, free.generation, free.partition)
+"""
+
+_PARKED_ORDERS = """
+SELECT projection, partition, parked_orders FROM orderlog.live_checkpoints
+WHERE projection = ANY($1::text[])
 """
 
 
@@ -97,10 +106,7 @@ async def advance(connection: Connection, place: Place, steps: Sequence[Step]) -
         GenerationChanged: the generation is not in `place.state`; nothing may be committed.
     """
     key = (place.projection, place.generation)
-    if await connection.fetchval(_SAME_STATE, *key, place.state) is None:
-        raise GenerationChanged(
-            f"generation {place.generation} of {place.projection} is not {place.state} any more"
-        )
+    await _require_state(connection, place)
     moved = await connection.fetch(
         _ADVANCE,
         *key,
@@ -113,6 +119,25 @@ async def advance(connection: Connection, place: Place, steps: Sequence[Step]) -
         raise CheckpointTaken(
             f"another projector moved the checkpoint of {place.projection}; this one stops "
             "applying it (run one `orderlog project` per database)"
+        )
+
+
+async def hold(connection: Connection, place: Place, partition: int) -> None:
+    """Keep everybody from moving a checkpoint until the end of the transaction.
+
+    Raises:
+        GenerationChanged: the generation is not in `place.state`.
+    """
+    key = (place.projection, place.generation)
+    await _require_state(connection, place)
+    await connection.execute(_HOLD, *key, partition)
+
+
+async def _require_state(connection: Connection, place: Place) -> None:
+    found = await connection.fetchval(_SAME_STATE, place.projection, place.generation, place.state)
+    if found is None:
+        raise GenerationChanged(
+            f"generation {place.generation} of {place.projection} is not {place.state} any more"
         )
 
 
@@ -129,3 +154,11 @@ async def set_ends(
     Checkpoints that are being moved are passed over: nobody waits for a heartbeat.
     """
     await connection.execute(_SET_ENDS, list(ends), list(ends.values()), list(projections))
+
+
+async def parked_orders(
+    connection: Connection, projections: Sequence[str]
+) -> list[tuple[str, int, int]]:
+    """Return projection, partition, and how many of its orders are parked and not discarded."""
+    found = await connection.fetch(_PARKED_ORDERS, list(projections))
+    return [(row["projection"], row["partition"], row["parked_orders"]) for row in found]

@@ -10,7 +10,12 @@ from projectors import checkpoints, folding, tables
 from projectors.checkpoints import Place, Step
 from projectors.database import CHECKPOINTS_CHANNEL, Connection
 from projectors.kinds import Append, Document, Fold, Projection, Row, Tally
+from projectors.parked import parking
+from projectors.parked.parking import Item, Parked, ParkedChanged, Parking
 from projectors.read_models.times import moment
+
+ORDERS_PARKED_MAX = 100
+"""So many orders of a partition may be parked, unless ORDERLOG_PARKED_ORDERS_MAX says else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +25,26 @@ class Move:
     partition: int
     old: int
     new: int
-    records: tuple[Recorded, ...]
+    records: tuple[Item, ...]
 
 
 class Engine:
-    """Writes one generation of one projection, through whatever connection it is given."""
+    """Writes one generation of one projection, through whatever connection it is given.
 
-    def __init__(self, projection: Projection, generation: int, state: str = "live") -> None:
+    `parked` are the orders whose events only wait; `load` reads them.
+    """
+
+    def __init__(
+        self,
+        projection: Projection,
+        generation: int,
+        state: str = "live",
+        parked_max: int = ORDERS_PARKED_MAX,
+    ) -> None:
         self.projection = projection
         self.place = Place(projection.name, generation, state)
+        self.parked: set[str] = set()
+        self.parked_max = parked_max
         table = projection.table(generation)
         self._table, self._schema = table.name, table.schema
         self._columns = [column.name for column in table.columns]
@@ -37,51 +53,88 @@ class Engine:
             "" if isinstance(projection, Append) else tables.upsert(projection, generation)
         )
 
-    async def apply(self, connection: Connection, moves: Sequence[Move]) -> None:
+    async def load(self, connection: Connection) -> None:
+        """Learn which orders are parked."""
+        self.parked = await parking.load(connection, self.place)
+
+    async def apply(self, connection: Connection, moves: Sequence[Move]) -> list[Parked]:
         """Apply the moves (at most one per partition) in one transaction.
+
+        Returns the orders that were parked with it.
 
         Raises:
             CheckpointTaken, GenerationChanged: see `checkpoints.advance`; nothing was written.
-            IntegrityError: the events do not follow what is there; nothing was written.
-            Exception: of Postgres or of the pure function; nothing was written, except that the
+            TooManyParked: the fault is in no single order; nothing was written.
+            Exception: of Postgres, or of a row's values; nothing was written, except that the
                 outcome is unknown when the connection broke: compare the checkpoints.
         """
-        records = [recorded for move in moves for recorded in move.records]
+        while True:
+            batch = Parking(self.parked)
+            try:
+                await self._transact(connection, moves, batch)
+            except ParkedChanged:
+                await self.load(connection)
+            else:
+                self.parked |= batch.fresh.keys()
+                return list(batch.fresh.values())
+
+    async def _transact(
+        self, connection: Connection, moves: Sequence[Move], batch: Parking
+    ) -> None:
+        records = [item for move in moves for item in move.records]
         async with connection.transaction():
             await checkpoints.advance(connection, self.place, [_step(move) for move in moves])
             if records:
-                await self._write(connection, records)
+                await self.write(connection, records, batch)
+                await batch.save(connection, self.place, self.parked_max)
             if self.place.state == "live":
-                await connection.execute(
-                    "SELECT pg_notify($1, $2)", CHECKPOINTS_CHANNEL, self.projection.name
-                )
+                await self.notify(connection)
 
-    async def _write(self, connection: Connection, records: Sequence[Recorded]) -> None:
+    async def notify(self, connection: Connection) -> None:
+        """Wake those who wait for the live rows; they hear of it at the commit."""
+        await connection.execute(
+            "SELECT pg_notify($1, $2)", CHECKPOINTS_CHANNEL, self.projection.name
+        )
+
+    async def write(self, connection: Connection, records: Sequence[Item], batch: Parking) -> None:
+        """Write the rows of the events that `batch` does not park, in a transaction of yours."""
         projection = self.projection
         if isinstance(projection, Append):
-            await self.copy(connection, folding.rows(projection, records))
+            rows = folding.rows(projection, records, batch)
+            if rows:
+                await self.copy(connection, rows)
         elif isinstance(projection, Tally):
             sums: folding.Amounts = {}
-            folding.tally(projection, sums, records)
+            folding.tally(projection, sums, records, batch)
             await self.upsert(connection, folding.tally_rows(sums))
         else:
-            await self._fold(connection, projection, records)
+            await self._fold(connection, projection, records, batch)
 
     async def _fold(
-        self, connection: Connection, projection: Fold, records: Sequence[Recorded]
+        self,
+        connection: Connection,
+        projection: Fold,
+        records: Sequence[Item],
+        batch: Parking,
     ) -> None:
-        partitions = {recorded.order_id: recorded.partition for recorded in records}
+        partitions = {
+            item.order_id: item.partition
+            for item in records
+            if isinstance(item, Recorded) and item.order_id not in batch.known
+        }
         found = await connection.fetch(self._select, list(partitions))
         documents: dict[str, Document] = {}
         for (text,) in found:
             document = orjson.loads(text)
             documents[document["order_id"]] = document
-        folding.fold(projection, documents, records)
+        before = documents.copy()
+        folding.fold(projection, documents, records, batch)
         await self.upsert(
             connection,
             [
-                document_row(projection, documents[order_id], partition)
-                for order_id, partition in partitions.items()
+                document_row(projection, document, partitions[order_id])
+                for order_id, document in documents.items()
+                if document is not before.get(order_id)
             ],
         )
 

@@ -1,4 +1,4 @@
-"""One projection's own task: queue, connection, positions. It retries, splits, and stops."""
+"""One projection's own task: queue, connection, positions. It retries, parks, and stops."""
 
 import asyncio
 import contextlib
@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
-from domain.events import Recorded
 from projectors import checkpoints, metrics
 from projectors.checkpoints import CheckpointTaken, GenerationChanged
 from projectors.database import Connection, is_passing
 from projectors.engine import Engine, Move
 from projectors.folding import Decoded
+from projectors.parked.parking import Item, Parked, TooManyParked
+from projectors.parked.settling import settle
 
 _log = structlog.get_logger("orderlog.projectors")
 
@@ -55,6 +56,7 @@ class Feed:
             self.is_open = False
             return False
         self.positions = await checkpoints.load(connection, self._engine.place)
+        await self._engine.load(connection)
         for partition in self.positions:
             metrics.STUCK.labels(self.name, partition).set(0)
         return True
@@ -89,9 +91,6 @@ class Feed:
                 moves = self._moves(taken)
                 if moves:
                     await self._settle(moves)
-                for decoded in taken:
-                    if decoded.fault is not None and decoded.partition not in self.stuck:
-                        await self._stop_at(decoded.partition, decoded.fault)
         finally:
             await self.close()
 
@@ -112,13 +111,13 @@ class Feed:
 
     def _moves(self, taken: Sequence[Decoded]) -> list[Move]:
         """Return what is new in the batches: overlap with what was applied is passed over."""
-        records: dict[int, list[Recorded]] = {}
+        records: dict[int, list[Item]] = {}
         ends: dict[int, int] = {}
         for decoded in taken:
             position = ends.get(decoded.partition, self.positions[decoded.partition])
             if decoded.partition in self.stuck or decoded.next_offset <= position:
                 continue
-            fresh = [recorded for recorded in decoded.records if recorded.offset >= position]
+            fresh = [item for item in decoded.records if item.offset >= position]
             records.setdefault(decoded.partition, []).extend(fresh)
             ends[decoded.partition] = decoded.next_offset
         return [
@@ -127,32 +126,32 @@ class Feed:
         ]
 
     async def _settle(self, moves: Sequence[Move]) -> None:
-        """Apply; when that is refused for good, halve until the one event is found, and stop there.
-
-        What comes before that event, and every other partition, is applied.
-        """
+        """Apply, and park what must be; stop the partitions that cannot be helped by that."""
         try:
-            await self._apply(moves)
+            await settle(moves, self._apply, self._stop_at)
         except (CheckpointTaken, GenerationChanged, Standby):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the function or the database refuses
-            parts = _halves(moves)
-            if not parts:
-                await self._stop_at(moves[0].partition, _sentence(moves[0], error))
-            for part in parts:
-                rest = [move for move in part if move.partition not in self.stuck]
-                if rest:
-                    await self._settle(rest)
+        except Exception as error:  # noqa: BLE001 - a fault of ours or the schema's: nothing is lost
+            for move in moves:
+                if self.positions[move.partition] < move.new:
+                    await self._stop_at(move, error)
 
     async def _apply(self, moves: Sequence[Move]) -> None:
+        """Apply what is not of a partition that has stopped meanwhile."""
+        moves = [move for move in moves if move.partition not in self.stuck]
+        if not moves:
+            return
         started = time.monotonic()
+        parked: list[Parked] = []
 
         async def work(connection: Connection, is_again: bool) -> None:
             if not (is_again and await self._is_done(connection, moves)):
-                await self._engine.apply(connection, moves)
+                parked[:] = await self._engine.apply(connection, moves)
 
         await self._retried(work)
         self.positions |= {move.partition: move.new for move in moves}
+        for one in parked:
+            _log.error("order_parked", projection=self.name, order=one.order_id, reason=one.error)
         metrics.EVENTS.labels(self.name).inc(sum(len(move.records) for move in moves))
         metrics.APPLY_SECONDS.labels(self.name).observe(time.monotonic() - started)
 
@@ -169,8 +168,13 @@ class Feed:
             raise Standby(f"another process has applied {self.name} meanwhile")
         return False
 
-    async def _stop_at(self, partition: int, why: str) -> None:
+    async def _stop_at(self, move: Move, error: Exception) -> None:
         """Keep this partition where it is; a restart, or a newer release, tries again."""
+        partition = move.partition
+        if isinstance(error, TooManyParked):
+            why = str(error)
+        else:
+            why = f"cannot apply partition {partition} from offset {move.old}: {error!r}"
         self.stuck[partition] = why
         metrics.STUCK.labels(self.name, partition).set(1)
         _log.error("projection_stopped", projection=self.name, partition=partition, reason=why)
@@ -233,28 +237,3 @@ def troubles(feeds: Sequence[Feed]) -> Mapping[str, str | None]:
         feed.name: feed.trouble or (" / ".join(feed.stuck.values()) if feed.stuck else None)
         for feed in feeds
     }
-
-
-def _halves(moves: Sequence[Move]) -> list[Sequence[Move]]:
-    """Return the moves as two parts, first partitions apart, then events; empty: one event."""
-    if len(moves) > 1:
-        middle = len(moves) // 2
-        return [moves[:middle], moves[middle:]]
-    move = moves[0]
-    middle = len(move.records) // 2
-    if not middle:
-        return []
-    between = move.records[middle].offset
-    return [
-        [Move(move.partition, move.old, between, move.records[:middle])],
-        [Move(move.partition, between, move.new, move.records[middle:])],
-    ]
-
-
-def _sentence(move: Move, error: Exception) -> str:
-    where = f"partition {move.partition} offset {move.old}"
-    if move.records:
-        recorded = move.records[0]
-        where = f"partition {move.partition} offset {recorded.offset} ({recorded.type} of order "
-        where += f"{recorded.order_id}, version {recorded.version})"
-    return f"cannot apply {where}: {error!r}. Fix the function or the log's reader, then restart"

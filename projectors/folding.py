@@ -5,66 +5,71 @@ from dataclasses import dataclass
 
 from domain.events import Recorded
 from eventlog import codec
-from eventlog.log import Batch, IntegrityError, Undecodable
+from eventlog.log import Batch, IntegrityError, StoredRecord, Undecodable
 from projectors.kinds import Append, Document, Fold, Key, Row, Tally
+from projectors.parked.parking import Item, Parking, Unreadable
 
 Amounts = MutableMapping[Key, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A batch of one partition as facts, control records passed over.
-
-    `fault` says why the record at `next_offset` cannot be read; None: the batch is whole.
-    """
+    """A batch of one partition as facts, control records passed over."""
 
     partition: int
-    records: tuple[Recorded, ...]
+    records: tuple[Item, ...]
     next_offset: int
-    fault: str | None = None
 
 
 def decode(batch: Batch) -> Decoded:
-    """Decode each event once; stop before the first record that this release cannot read."""
-    records = []
-    for record in batch.records:
-        if not codec.is_event(record.key):
-            continue
-        try:
-            records.append(codec.decode(record))
-        except Undecodable as error:
-            return Decoded(batch.partition, tuple(records), record.offset, str(error))
+    """Decode each event once; what this release cannot read stays in its place."""
+    records = [item(record) for record in batch.records if codec.is_event(record.key)]
     return Decoded(batch.partition, tuple(records), batch.next_offset)
 
 
+def item(record: StoredRecord) -> Item:
+    """Return the fact in an event's record, or that it cannot be read, and why."""
+    try:
+        return codec.decode(record)
+    except Undecodable as error:
+        order_id = codec.order_of(record.key) or f"record {record.partition}/{record.offset}"
+        recorded_at_us = record.timestamp_ms * 1000
+        return Unreadable(record.partition, record.offset, order_id, recorded_at_us, str(error))
+
+
 def fold(
-    projection: Fold, documents: MutableMapping[str, Document], records: Iterable[Recorded]
+    projection: Fold,
+    documents: MutableMapping[str, Document],
+    records: Iterable[Item],
+    parking: Parking,
 ) -> None:
     """Bring the documents (by order id) up to date; those that are missing are new orders.
 
-    Raises:
-        IntegrityError: an event does not follow the one before. Stop: a person must look.
+    An event that does not follow the one before parks its order.
     """
     evolve = projection.evolve
-    for recorded in records:
+
+    def apply(recorded: Recorded) -> None:
         before = documents.get(recorded.order_id)
         version = 0 if before is None else before["version"]
         if recorded.version != version + 1:
-            raise IntegrityError(
-                f"order {recorded.order_id} at partition {recorded.partition} offset "
-                f"{recorded.offset}: version {recorded.version} follows version {version}"
-            )
+            raise IntegrityError(f"version {recorded.version} follows version {version}")
         documents[recorded.order_id] = evolve(before, recorded)
 
+    parking.each(records, apply)
 
-def rows(projection: Append, records: Iterable[Recorded]) -> list[Row]:
+
+def rows(projection: Append, records: Iterable[Item], parking: Parking) -> list[Row]:
     """Return the rows that the events add."""
-    return [row for recorded in records for row in projection.rows(recorded)]
+    found: list[Row] = []
+    parking.each(records, lambda recorded: found.extend(projection.rows(recorded)))
+    return found
 
 
-def tally(projection: Tally, sums: Amounts, records: Iterable[Recorded]) -> None:
+def tally(projection: Tally, sums: Amounts, records: Iterable[Item], parking: Parking) -> None:
     """Add to `sums` what the events add up to, per key."""
-    for recorded in records:
+
+    def apply(recorded: Recorded) -> None:
         for key, amounts in projection.deltas(recorded).items():
             before = sums.get(key)
             if before is None:
@@ -72,6 +77,8 @@ def tally(projection: Tally, sums: Amounts, records: Iterable[Recorded]) -> None
             else:
                 for place, amount in enumerate(amounts):
                     before[place] += amount
+
+    parking.each(records, apply)
 
 
 def tally_rows(sums: Amounts) -> list[Row]:

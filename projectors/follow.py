@@ -63,8 +63,6 @@ class Follower:
     async def next(self) -> list[Decoded]:
         """Return what has come, after at most `batch_wait_ms`; empty when nothing has.
 
-        A partition with a record that cannot be read is not read any further.
-
         Raises:
             LogUnavailable: no broker answers; call again after a pause.
             IntegrityError: the log does not hold the checkpoint any more.
@@ -77,9 +75,6 @@ class Follower:
         self._thread.shutdown()
 
     def _next(self) -> list[Decoded]:
-        if not self._positions:  # Nothing can be read on; whoever asks again must not spin.
-            time.sleep(self._wait_s)
-            return []
         try:
             reader = self._reader or self._join()
             batches = reader.poll(1, self._wait_s)  # As in `read_between`.
@@ -92,11 +87,8 @@ class Follower:
         found = []
         for batch in batches:
             if batch.partition in self._positions:
-                decoded = decode(batch)
-                self._positions[batch.partition] = decoded.next_offset
-                if decoded.fault is not None:
-                    del self._positions[batch.partition]
-                found.append(decoded)
+                self._positions[batch.partition] = batch.next_offset
+                found.append(decode(batch))
         return found
 
     def _join(self) -> LogReader:

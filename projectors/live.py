@@ -124,7 +124,11 @@ class Live:
                 _log.error("projection_refused", projection=name, reason=self._refused[name])
                 continue
             feed = Feed(
-                Engine(projection, generation.generation),
+                Engine(
+                    projection,
+                    generation.generation,
+                    parked_max=self._settings.parked_orders_max,
+                ),
                 lambda: connect(self._database),
                 self._settings.batch_events_max,
             )
@@ -226,15 +230,19 @@ class Live:
                     await binding.require_same(topics, self._identity)
                 ends = await asyncio.to_thread(topics.ends, partitions) if partitions else {}
                 await checkpoints.set_ends(connection, ends, names)
-                self._measure(ends)
+                await self._measure(connection, ends, names)
             now = [g for g in await generations.load(connection) if g.state == "live"]
             is_other = any(g != live.get(g.projection) for g in now)
             if is_other or any([await is_free(connection, name) for name in self._standby]):
                 changed.set()
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
 
-    def _measure(self, ends: Mapping[int, int]) -> None:
+    async def _measure(
+        self, connection: Connection, ends: Mapping[int, int], names: Sequence[str]
+    ) -> None:
         for feed in self._feeds:
             for partition, position in feed.positions.items():
                 behind = max(0, ends.get(partition, position) - position)
                 metrics.LAG.labels(feed.name, partition).set(behind)
+        for name, partition, orders in await checkpoints.parked_orders(connection, names):
+            metrics.PARKED.labels(name, partition).set(orders)

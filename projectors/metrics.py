@@ -23,7 +23,12 @@ LAG = Gauge(
 )
 STUCK = Gauge(
     "orderlog_projection_stuck",
-    "1: the event at the checkpoint cannot be applied.",
+    "1: the partition has stopped, and says why at its checkpoint.",
+    ["projection", "partition"],
+)
+PARKED = Gauge(
+    "orderlog_projection_parked_orders",
+    "Orders whose next event cannot be applied; those that were discarded are not counted.",
     ["projection", "partition"],
 )
 
@@ -32,3 +37,4 @@ def forget() -> None:
     """Drop what gauges say of projections that this process may not apply any more."""
     LAG.clear()
     STUCK.clear()
+    PARKED.clear()

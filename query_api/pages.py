@@ -37,9 +37,15 @@ class Page:
         cursor = None
         if len(answer.rows) > self.limit:
             cursor = cursors.encode(self.scope, rows[-1]["key"], rows[-1]["order_id"])
-        documents = ",".join(row["document"] for row in rows)
+        documents = ",".join(served(row["document"], row["stale_since"]) for row in rows)
         body = f'{{"orders":[{documents}],"next_cursor":{orjson.dumps(cursor).decode()}}}'
         return Response(body, headers=answer.headers(), media_type="application/json")
+
+
+def served(document: str, stale_since: str | None) -> str:
+    """Return a stored document as it is answered: with the time since when it is stale, or null."""
+    stale = "null" if stale_since is None else f'"{stale_since}"'
+    return f'{document[:-1]},"stale_since":{stale}}}'
 
 
 def page(route: str, query: parameters.CustomerOrders, filters: Mapping[str, Any]) -> Page:

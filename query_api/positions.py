@@ -10,10 +10,12 @@ from runtime.position import Position, PositionError, log_id
 HEADER = "Orders-Min-Position"
 
 CONTAINED = (
-    "string_agg(partition || ':' || next_offset || CASE WHEN error IS NULL THEN '' ELSE '!' END, "
-    "' ' ORDER BY partition) AS contained FROM orderlog.live_checkpoints"
+    "string_agg(partition || ':' || next_offset || CASE WHEN error IS NOT NULL THEN '!' "
+    "WHEN parked_orders > 0 THEN '?' ELSE '' END, ' ' ORDER BY partition) AS contained "
+    "FROM orderlog.live_checkpoints"
 )
-"""Selects per projection one text: `partition:next_offset`, with `!` behind it when stuck."""
+"""Selects per projection one text: `partition:next_offset`, then `!` when the partition is stuck,
+or `?` when orders of it are parked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,14 @@ class Identity:
 class Contained:
     """What is contained: as Postgres wrote it, as a position, and as a token.
 
-    `stuck` are the partitions whose next event cannot be applied.
+    `stuck` are the partitions that have stopped, `parked` those and the ones with parked orders.
     """
 
     text: str
     position: Position
     token: str
     stuck: frozenset[int]
+    parked: frozenset[int]
 
 
 def contained_sql(projection: str) -> str:
@@ -52,13 +55,15 @@ def contained_sql(projection: str) -> str:
 def contained(identity: Identity, text: str) -> Contained:
     """Read the text of `CONTAINED`."""
     offsets: dict[int, int] = {}
-    stuck = set()
+    stuck, parked = set(), set()
     for entry in text.split():
         partition, _, offset = entry.partition(":")
-        offsets[int(partition)] = int(offset.rstrip("!"))
+        offsets[int(partition)] = int(offset.rstrip("!?"))
+        if not offset[-1].isdigit():
+            parked.add(int(partition))
         if offset.endswith("!"):
             stuck.add(int(partition))
-    return of_offsets(identity, offsets, text, frozenset(stuck))
+    return of_offsets(identity, offsets, text, frozenset(stuck), frozenset(parked))
 
 
 def of_offsets(
@@ -66,10 +71,11 @@ def of_offsets(
     offsets: Mapping[int, int],
     text: str = "",
     stuck: frozenset[int] = frozenset(),
+    parked: frozenset[int] = frozenset(),
 ) -> Contained:
     """Make it from offsets per partition."""
     position = Position(identity.log_id, offsets)
-    return Contained(text, position, position.encode(), stuck)
+    return Contained(text, position, position.encode(), stuck, parked)
 
 
 def wanted(identity: Identity, token: str, field: str = HEADER) -> Position:

@@ -31,6 +31,7 @@ _IDENTITY = "SELECT cluster_id, topic, topic_id, partitions FROM orderlog.log_id
 _BUILDING = """
 SELECT EXISTS (SELECT FROM orderlog.generations WHERE projection = $1 AND state = 'building')
 """
+_AS_JSON = """to_char(p.stale_since, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _RETRY_AFTER_S = {"pending": 1, "rebuilding": 5, "parked": 30}
 _WHY = {
     "pending": "the projectors have not come that far yet; ask again",
@@ -57,6 +58,14 @@ def statement(projection: str, select: str, order_by: str = "") -> Statement:
     )
 
 
+def stale_since(projection: str, order_id: str) -> str:
+    """Return a column: since when an order's rows are stale, as JSON has it; null: they are not."""
+    return (
+        f"(SELECT {_AS_JSON} FROM orderlog.live_parked p WHERE p.projection = '{projection}' "
+        f"AND p.order_id = {order_id}::uuid::text) AS stale_since"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a request wants contained at least: a token or None, and for how long it waits."""
@@ -72,13 +81,18 @@ class Answer:
     contained: Contained
     rows: Sequence[asyncpg.Record]
 
-    def headers(self, partition: int | None = None) -> dict[str, str]:
-        """Return what every answer carries; `partition`: the only one that the rows are from."""
-        stuck = self.contained.stuck
-        is_parked = bool(stuck) if partition is None else partition in stuck
+    def headers(
+        self, partition: int | None = None, stale_since: str | None = None
+    ) -> dict[str, str]:
+        """Return what every answer carries.
+
+        `partition`: all rows are of one order in it, and `stale_since` is that order's.
+        """
+        at = self.contained
+        is_parked = bool(at.parked) if partition is None else partition in at.stuck
         return {
             "Orders-Position": self.contained.token,
-            "Orders-Freshness": "parked" if is_parked else "fresh",
+            "Orders-Freshness": "parked" if is_parked or stale_since else "fresh",
             "Cache-Control": "no-cache",
         }
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from query_api.cursors import Key
-from query_api.reading import Statement, statement
+from query_api.reading import Statement, stale_since, statement
 
 _CONDITIONS: Mapping[str, str] = {
     "customer_id": "customer_id =",
@@ -64,7 +64,7 @@ def orders(filters: tuple[str, ...], sort: str, is_continued: bool) -> Statement
 
     Its arguments are the values of `filters` in their order, then the key and the order id of the
     row before when the page `is_continued`, then the limit. Its columns after the position are
-    `document`, `key` and `order_id`.
+    `document`, `key`, `order_id` and `stale_since`.
     """
     order = order_of(sort)
     conditions = [f"{_CONDITIONS[name]} ${n}" for n, name in enumerate(filters, 1)]
@@ -88,7 +88,8 @@ def _select(conditions: Iterable[str], order: Order, known: int, is_continued: b
         known += 2
     where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
     return (
-        f"SELECT document, {order.column} AS key, order_id FROM read_models.orders{where} "
+        f"SELECT document, {order.column} AS key, order_id, {stale_since('orders', 'o.order_id')} "
+        f"FROM read_models.orders o{where} "
         f"ORDER BY {_order_by(order, f'{order.column}, order_id')} LIMIT ${known + 1}"
     )
 

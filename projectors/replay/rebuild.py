@@ -11,9 +11,10 @@ from eventlog.topics import Topics
 from projectors import binding, checkpoints, generations
 from projectors.checkpoints import Place
 from projectors.database import Connection, Incompatible, connect
-from projectors.engine import Engine, Move
+from projectors.engine import ORDERS_PARKED_MAX, Engine, Move
 from projectors.follow import read_between
-from projectors.kinds import Projection
+from projectors.kinds import Projection, Tally
+from projectors.parked.settling import settle
 from projectors.replay import parity, workers
 from projectors.replay.bulk import Job, Target
 from projectors.replay.workers import Report
@@ -59,10 +60,15 @@ class Built:
 
     @property
     def is_comparable(self) -> bool:
-        """Tell whether the live generation has come from the same function."""
-        return (
-            self.old is not None and self.old.function_version == self.projection.function_version
+        """Tell whether the rows must be the same: of one function, and of the same orders.
+
+        Sums over orders cannot be told apart by order, so those that were parked make them differ.
+        """
+        is_same = self.old is not None and (
+            self.old.function_version == self.projection.function_version
         )
+        has_more = self.report is not None and bool(self.report.taken_up)
+        return is_same and not (has_more and isinstance(self.projection, Tally))
 
 
 class Rebuild:
@@ -75,11 +81,13 @@ class Rebuild:
         projections: Sequence[Projection],
         *,
         workers_max: int = 1,
+        parked_max: int = ORDERS_PARKED_MAX,
         report: Report = lambda *_: None,
     ) -> None:
         self._log, self._database = log, database
         self._projections = projections
         self._workers_max = workers_max
+        self._parked_max = parked_max
         self._report = report
 
     async def run(self, *, is_switching: bool = True) -> list[Built]:
@@ -92,7 +100,8 @@ class Rebuild:
             Incompatible: see `binding.bind`.
             RebuildRefused: another rebuild is running.
             ParityFailed: the new rows are not the live rows; see there.
-            Undecodable, IntegrityError: the log holds what this release cannot apply.
+            Undecodable: this release would park orders that are served now.
+            TooManyParked, IntegrityError: the log holds what this release cannot apply.
         """
         async with AsyncExitStack() as stack:
             control, work, gate = [
@@ -184,7 +193,7 @@ class Rebuild:
                     jobs.setdefault(partition, []).append(target)
         await workers.run(
             [
-                Job(partition, tuple(targets), self._log, self._database)
+                Job(partition, tuple(targets), self._log, self._database, self._parked_max)
                 for partition, targets in jobs.items()
             ],
             workers=self._workers_max,
@@ -207,11 +216,20 @@ class Rebuild:
             async with control.transaction():
                 await self._hold(control, work, one)
                 await gate.fetchval("SELECT 1")  # From here on, this is what the gate sees.
-            one.report = await parity.compare(
-                gate, one.projection, one.old.generation, one.place.generation
+            generation = one.place.generation
+            one.report = await parity.compare(gate, one.projection, one.old.generation, generation)
+            parked = await parity.parked_only_in(
+                gate, one.projection.name, generation, one.old.generation
+            )
+        if parked:
+            await generations.drop(work, one.projection, generation)
+            raise Undecodable(
+                f"the rebuilt {one.projection.name} would park {len(parked)} orders that are "
+                f"served now, the first because: {next(iter(parked.values()))}. It was "
+                "dropped; the live one is still served"
             )
         if one.is_comparable and not one.report.is_equal:
-            await generations.drop(work, one.projection, one.place.generation)
+            await generations.drop(work, one.projection, generation)
             raise ParityFailed(one.report)
 
     async def _switch(self, control: Connection, work: Connection, one: Built) -> None:
@@ -248,16 +266,23 @@ class Rebuild:
         live = await generations.find(control, one.projection.name, "live")
         if live is None:
             return 0
-        engine = Engine(one.projection, one.place.generation, one.place.state)
+        engine = Engine(one.projection, one.place.generation, one.place.state, self._parked_max)
+        await engine.load(work)
         at, goal = [await checkpoints.load(work, place) for place in (one.place, live.place)]
         behind = sum(max(0, end - at[partition]) for partition, end in goal.items())
         if not behind:
             return 0
+
+        async def apply(moves: Sequence[Move]) -> None:
+            await engine.apply(work, moves)
+
         with LogReader(self._log) as reader:
             for decoded in read_between(reader, at, goal, self._log.request_timeout_ms / 1000):
-                if decoded.fault is not None:
-                    raise Undecodable(decoded.fault)
                 old, at[decoded.partition] = at[decoded.partition], decoded.next_offset
                 move = Move(decoded.partition, old, decoded.next_offset, decoded.records)
-                await engine.apply(work, [move])
+                await settle([move], apply, _give_up)
         return behind
+
+
+async def _give_up(_: Move, error: Exception) -> None:
+    raise error

@@ -12,14 +12,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from domain.events import Recorded
 from eventlog import codec
-from eventlog.log import StoredRecord
+from eventlog.log import StoredRecord, Undecodable
 from eventlog.reader import LogReader
 from projectors import binding, checkpoints, folding, generations, tables
 from projectors.database import Connection, connect
-from projectors.engine import document_row
+from projectors.engine import ORDERS_PARKED_MAX, document_row
 from projectors.kinds import Append, Fold, Projection, Row
+from projectors.parked.parking import Item, Parking
 from projectors.replay import parity
 from projectors.replay.parity import Report
 from projectors.replay.rebuild import ParityFailed, Rebuild
@@ -37,16 +37,24 @@ async def verify_all(
     projections: Sequence[Projection],
     *,
     workers_max: int = 1,
+    parked_max: int = ORDERS_PARKED_MAX,
     report: Progress = lambda *_: None,
 ) -> list[Report]:
     """Compare every row of every projection with the log; one report per projection.
 
     Raises:
-        Incompatible, RebuildRefused, Undecodable, IntegrityError: see `Rebuild.run`.
+        Incompatible, RebuildRefused, Undecodable, TooManyParked: see `Rebuild.run`.
     """
     found = []
     for projection in projections:
-        rebuild = Rebuild(log, database, [projection], workers_max=workers_max, report=report)
+        rebuild = Rebuild(
+            log,
+            database,
+            [projection],
+            workers_max=workers_max,
+            parked_max=parked_max,
+            report=report,
+        )
         try:
             found.append(await rebuild.compare_only())
         except ParityFailed as error:
@@ -61,7 +69,7 @@ class _Sample:
     size: int
     rng: random.Random
     seen: int = 0
-    events: dict[bytes, list[Recorded]] = field(default_factory=dict)
+    events: dict[bytes, list[Item]] = field(default_factory=dict)
 
     def take(self, record: StoredRecord) -> None:
         """Look at one record: it may begin an order that is chosen, or go on with one."""
@@ -69,7 +77,7 @@ class _Sample:
         if record.key.endswith(_FIRST_VERSION):
             self._choose(order)
         if order in self.events:
-            self.events[order].append(codec.decode(record))
+            self.events[order].append(folding.item(record))
 
     def _choose(self, order: bytes) -> None:
         self.seen += 1
@@ -93,7 +101,7 @@ async def verify_sample(
 
     Raises:
         Incompatible: see `binding.bind`.
-        Undecodable, IntegrityError: the log holds what this release cannot read.
+        Undecodable: the live rows hold what this release cannot apply.
     """
     by_order = [p for p in projections if isinstance(p, Fold | Append)]
     connection = await connect(database, statement_timeout_ms=0)
@@ -138,11 +146,12 @@ async def _compare(
     sample: _Sample,
     at: Mapping[int, int],
 ) -> Report:
+    waits = await _first_parked(connection, projection.name, generation)
     events = [
-        recorded
+        item
         for history in sample.events.values()
-        for recorded in history
-        if recorded.offset < at[recorded.partition]
+        for item in history
+        if item.offset < waits.get(item.order_id, at[item.partition])
     ]
     table = projection.table(generation)
     names = [column.name for column in table.columns]
@@ -163,13 +172,34 @@ async def _compare(
     return report
 
 
-def _rows(projection: Fold | Append, events: Sequence[Recorded]) -> list[Row]:
+async def _first_parked(connection: Connection, name: str, generation: int) -> dict[str, int]:
+    """Return per parked order the offset from which on its events wait."""
+    found = await connection.fetch(
+        "SELECT order_id, offsets[1] FROM orderlog.parked "
+        "WHERE projection = $1 AND generation = $2",
+        name,
+        generation,
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def _rows(projection: Fold | Append, events: Sequence[Item]) -> list[Row]:
+    """Return what the function makes of the events, which the live one has applied.
+
+    Raises:
+        Undecodable: this release cannot apply one of them.
+    """
+    parking = Parking()
     if isinstance(projection, Append):
-        return folding.rows(projection, events)
-    documents: dict[str, dict[str, Any]] = {}
-    folding.fold(projection, documents, events)
-    partitions = {recorded.order_id: recorded.partition for recorded in events}
-    return [document_row(projection, d, partitions[o]) for o, d in documents.items()]
+        rows = folding.rows(projection, events, parking)
+    else:
+        documents: dict[str, dict[str, Any]] = {}
+        folding.fold(projection, documents, events, parking)
+        partitions = {item.order_id: item.partition for item in events}
+        rows = [document_row(projection, d, partitions[o]) for o, d in documents.items()]
+    for parked in parking.fresh.values():
+        raise Undecodable(parked.error)
+    return rows
 
 
 def _keyed(

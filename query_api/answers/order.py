@@ -50,6 +50,9 @@ class Order(Answer):
     holds: list[parts.Hold]
     amendments: list[parts.Amendment]
     notes: list[parts.Note]
+    stale_since: Moment | None = Field(
+        description="when not null: the order is parked, and this is how it was before then"
+    )
 
 
 class Orders(Answer):

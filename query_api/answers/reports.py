@@ -76,6 +76,7 @@ class Timeline(Answer):
     order_id: str = Field(json_schema_extra={"format": "uuid"})
     events: list[Event]
     next_cursor: str | None = Field(description="null: this is the last page")
+    stale_since: Moment | None = Field(description="when not null: later events are parked")
 
 
 class Partition(Answer):
@@ -89,6 +90,7 @@ class Partition(Answer):
     last_recorded_at: Moment | None
     updated_at: Moment
     error: str | None
+    parked_orders: int
 
 
 class Generation(Answer):

@@ -102,7 +102,12 @@ def _frames(event_id: str, *, begins: bool) -> str:
 
 
 _PAGE = {"orders": [ORDER_EXAMPLE], "next_cursor": None}
-_EVENTS = {"order_id": ORDER_ID, "events": [EVENT_EXAMPLE], "next_cursor": None}
+_EVENTS = {
+    "order_id": ORDER_ID,
+    "events": [EVENT_EXAMPLE],
+    "next_cursor": None,
+    "stale_since": None,
+}
 
 ORDERS = _route(Orders, _PAGE)
 ORDERS_OF_CUSTOMER = _route(Orders, _PAGE, "customer-not-found")

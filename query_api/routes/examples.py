@@ -62,6 +62,7 @@ ORDER_EXAMPLE = {
     "holds": [],
     "amendments": [],
     "notes": [],
+    "stale_since": None,
 }
 EVENT_EXAMPLE = {
     "event_id": "0193a5c0-7d20-7f11-8a44-6d0c2b9e1f00",
@@ -126,6 +127,7 @@ PROJECTION_EXAMPLE = {
             "last_recorded_at": "2026-11-23T09:00:00.017212Z",
             "updated_at": "2026-11-23T09:00:01.2Z",
             "error": None,
+            "parked_orders": 0,
         }
     ],
 }

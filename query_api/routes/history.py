@@ -11,10 +11,11 @@ from projectors.read_models.history import Entry
 from query_api.parameters import AsOf
 from query_api.positions import HEADER
 from query_api.problems import Problem
-from query_api.reading import Asked, Reader, Statement, statement
+from query_api.reading import Asked, Reader, Statement, stale_since, statement
 
 _EVENTS = (
-    "SELECT version, partition, type, occurred_at, recorded_at, body FROM read_models.timeline "
+    "SELECT version, partition, type, occurred_at, recorded_at, body, "
+    f"{stale_since('timeline', '$1')} FROM read_models.timeline "
     "WHERE order_id = $1 AND {} ORDER BY version"
 )
 _UNTIL: Mapping[str, Statement] = {
@@ -53,8 +54,14 @@ async def get_order_as_of(
         )
         for row in answer.rows
     )
-    headers = {"ETag": f'"{last}"', **answer.headers(answer.rows[0]["partition"])}
-    return Response(orjson.dumps(order), headers=headers, media_type="application/json")
+    first = answer.rows[0]
+    headers = {
+        "ETag": f'"{last}"',
+        **answer.headers(first["partition"], first["stale_since"]),
+    }
+    # As of then, the order was this; only a time after the first event that waits may lack some.
+    body = {**(order or {}), "stale_since": None if is_by_version else first["stale_since"]}
+    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
 
 
 def _not_there(order_id: UUID, query: AsOf, last: int) -> Problem:

@@ -12,7 +12,7 @@ from query_api import pages, parameters, selections
 from query_api.parameters import AsOf, AtLeast, CustomerPath
 from query_api.positions import HEADER
 from query_api.problems import Problem, invalid, wrong_parameters
-from query_api.reading import Asked, Reader, statement
+from query_api.reading import Asked, Reader, stale_since, statement
 from query_api.resources import Once, ReaderOf, refuse_repeated
 from query_api.routes import documentation
 from query_api.routes.history import get_order_as_of
@@ -20,7 +20,9 @@ from query_api.routes.history import get_order_as_of
 router = APIRouter(tags=["orders"], dependencies=[Once])
 
 _ORDER = statement(
-    "orders", "SELECT document, version, partition FROM read_models.orders WHERE order_id = $1"
+    "orders",
+    f"SELECT document, version, partition, {stale_since('orders', '$1')} "
+    "FROM read_models.orders WHERE order_id = $1",
 )
 _NOT_MODIFIED = 304
 
@@ -41,11 +43,13 @@ async def get_order(request: Request) -> Response:
     if not answer.rows:
         raise no_such_order(order_id)
     row = answer.rows[0]
-    etag = f'"{row["version"]}"'
-    headers = {"ETag": etag, **answer.headers(row["partition"])}
-    if _is_known(request.headers.get("if-none-match"), etag):
+    etag, stale = f'"{row["version"]}"', row["stale_since"]
+    headers = {"ETag": etag, **answer.headers(row["partition"], stale)}
+    # Whoever knows the version does not know that it is stale by now.
+    if not stale and _is_known(request.headers.get("if-none-match"), etag):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
-    return Response(row["document"], headers=headers, media_type="application/json")
+    body = pages.served(row["document"], stale)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @router.get("/v1/orders", **documentation.ORDERS)

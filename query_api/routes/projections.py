@@ -25,7 +25,7 @@ router = APIRouter(tags=["operations"], dependencies=[Once])
 _GENERATIONS = """
 SELECT g.projection, g.generation, g.state, g.function_version, c.partition, c.next_offset,
     max(c.end_offset) OVER (PARTITION BY c.partition) AS end_offset,
-    c.last_recorded_at, c.updated_at, c.error,
+    c.last_recorded_at, c.updated_at, c.error, c.parked_orders,
     extract(epoch FROM now() - c.last_recorded_at)::float8 AS age_s
 FROM orderlog.generations g LEFT JOIN orderlog.checkpoints c USING (projection, generation)
 ORDER BY g.projection, g.generation, c.partition
@@ -46,7 +46,7 @@ async def get_projections(reader: ReaderOf) -> Response:
     entries = [_generation(identity, list(group)) for _, group in grouped]
     headers = {
         "Orders-Position": of_offsets(identity, _everywhere(rows)).token,
-        "Orders-Freshness": "parked" if any(row["error"] for row in rows) else "fresh",
+        "Orders-Freshness": "parked" if any(map(_is_parked, rows)) else "fresh",
         "Cache-Control": "no-cache",
     }
     return Response(
@@ -73,7 +73,7 @@ def _generation(identity: Identity, rows: Sequence[asyncpg.Record]) -> dict[str,
         "lag_records": sum(entry["lag_records"] for entry in partitions),
         "lag_seconds": None if None in lags else max(lags, default=0.0),
         "error": "; ".join(errors) or None,
-        "parked_orders": 0,
+        "parked_orders": sum(entry["parked_orders"] for entry in partitions),
         "partitions": partitions,
     }
 
@@ -91,7 +91,12 @@ def _partition(row: asyncpg.Record) -> dict[str, Any]:
         "last_recorded_at": rfc3339(row["last_recorded_at"]),
         "updated_at": rfc3339(row["updated_at"]),
         "error": row["error"],
+        "parked_orders": row["parked_orders"],
     }
+
+
+def _is_parked(row: asyncpg.Record) -> bool:
+    return row["state"] == "live" and bool(row["error"] or row["parked_orders"])
 
 
 def _everywhere(rows: Iterable[asyncpg.Record]) -> dict[int, int]:

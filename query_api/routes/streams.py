@@ -35,6 +35,10 @@ _EVENTS = statement(
     "SELECT e.* FROM unnest($1::int[], $2::bigint[]) AS after (partition, next_offset) "
     f"CROSS JOIN LATERAL (SELECT {COLUMNS} FROM read_models.timeline t "
     "WHERE t.partition = after.partition AND t.log_offset >= after.next_offset "
+    # What is parked comes later, with the offsets that it has: what is behind it waits for it.
+    "AND t.log_offset < coalesce((SELECT min(p.offsets[1]) FROM orderlog.live_parked p "
+    f"WHERE p.projection = '{_PROJECTION}' AND p.partition = after.partition "
+    "AND p.discarded_at IS NULL), 9223372036854775807) "
     "ORDER BY t.log_offset LIMIT $3) e",
     "r.partition, r.log_offset",
 )

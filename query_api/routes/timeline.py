@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from query_api import cursors, parameters
 from query_api.parameters import AtLeast
-from query_api.reading import Asked, statement
+from query_api.reading import Asked, stale_since, statement
 from query_api.resources import Once, ReaderOf
 from query_api.routes import documentation
 from query_api.routes.orders import no_such_order, order_id_of
@@ -23,8 +23,8 @@ COLUMNS = (
 )
 EVENTS_OF_ORDER = statement(
     "timeline",
-    f"SELECT {COLUMNS} FROM read_models.timeline WHERE order_id = $1 AND version > $2 "
-    "ORDER BY version LIMIT $3",
+    f"SELECT {COLUMNS}, {stale_since('timeline', '$1')} FROM read_models.timeline "
+    "WHERE order_id = $1 AND version > $2 ORDER BY version LIMIT $3",
     "r.version",
 )
 
@@ -49,12 +49,14 @@ async def get_timeline(
     rows = answer.rows[: query.limit]
     is_more = len(answer.rows) > query.limit
     cursor = cursors.encode(scope, rows[-1]["version"], known_id) if is_more else None
+    partition, stale = (rows[0]["partition"], rows[0]["stale_since"]) if rows else (None, None)
     body = {
         "order_id": str(known_id),
         "events": [entry(row) for row in rows],
         "next_cursor": cursor,
+        "stale_since": stale,
     }
-    headers = answer.headers(rows[0]["partition"] if rows else None)
+    headers = answer.headers(partition, stale)
     return Response(orjson.dumps(body), headers=headers, media_type="application/json")
 
 

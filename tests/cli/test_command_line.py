@@ -26,12 +26,16 @@ LEAVES = [
     ("rollback",),
     ("verify",),
     ("lag",),
+    ("parked", "list"),
+    ("parked", "show"),
+    ("parked", "retry"),
+    ("parked", "discard"),
     ("seed",),
     ("audit", "export"),
     ("audit", "verify"),
 ]
 NEED_KAFKA = [("topics", "ensure"), ("topics", "check"), ("serve", "command")]
-NEED_POSTGRES = [("lag",), ("rebuild",), ("verify", "--all"), ("migrate",)]
+NEED_POSTGRES = [("lag",), ("parked", "list"), ("rebuild",), ("verify", "--all"), ("migrate",)]
 
 
 def words(verb: tuple[str, ...]) -> str:
@@ -152,7 +156,8 @@ def test_ctrl_c_ends_a_verb_with_130_and_without_a_traceback():
 
 CTRL_C = """
 import asyncio, sys
-from cli import lag, main
+from cli import main
+from cli.read_models import lag
 
 async def measured():
     print("running", flush=True)

@@ -7,7 +7,8 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from inspect import isawaitable
 
 import asyncpg
@@ -16,12 +17,17 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from cli.main import application
+from eventlog import codec
+from eventlog.log import Record
+from eventlog.upcasters import SCHEMA_VERSION
 from projectors import database, generations
+from projectors.parked import redrive
 from projectors.read_models import PROJECTIONS
 from runtime.settings import DatabaseSettings
 
 from .histories import Histories, plain, pure
 from .running import DEADLINE_S, Facts, Projector
+from .unreadable import PARTITION
 
 
 @pytest.fixture(scope="session")
@@ -181,3 +187,58 @@ def eventually() -> Callable:
             await asyncio.sleep(0.02)
 
     return wait
+
+
+@dataclass
+class Stage:
+    """Facts with a record amid them that is not like others, and those who project them."""
+
+    facts: Facts
+    projecting: Callable
+    cli: Callable
+    is_exact: Callable
+    connection: asyncpg.Connection
+
+    async def put(self, record: Record | Callable[[Record], Record]) -> int:
+        """Append it to partition 1, amid facts before and after it; return its offset.
+
+        Instead of a record it takes a function that changes what would come next.
+        """
+        await self.facts.happen(30)
+        records = [record]
+        if not isinstance(record, Record):
+            records = [record(one) for one in await self.facts.next_in(PARTITION)]
+        offset = await self.facts.append(PARTITION, records)
+        await self.facts.happen(60)
+        assert self.facts.ends()[PARTITION] > offset + 2
+        return offset
+
+    async def project(self) -> None:
+        """Apply all that there is."""
+        async with self.projecting() as projector:
+            await projector.reach()
+
+    async def parked(self) -> dict[tuple[str, str], list[int]]:
+        """Return what is parked: (projection, order) -> offsets of the events that wait."""
+        return {
+            (one.projection, one.order_id): list(one.offsets)
+            for one in await redrive.find(self.connection)
+        }
+
+
+@pytest.fixture
+def stage(facts, projecting, cli, is_exact, connection) -> Stage:
+    return Stage(facts, projecting, cli, is_exact, connection)
+
+
+@pytest.fixture
+def newer_release(monkeypatch):
+    """Answer `with newer_release():` the code reads what the release after this one writes."""
+
+    @contextmanager
+    def deployed():
+        with monkeypatch.context() as changed:
+            changed.setattr(codec, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+            yield
+
+    return deployed

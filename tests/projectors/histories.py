@@ -27,6 +27,7 @@ from eventlog.partitioner import partition_of
 from projectors import folding
 from projectors.engine import document_row
 from projectors.kinds import Append, Fold, Projection
+from projectors.parked.parking import Parking
 
 START_US = 1_790_000_000_000_000
 MOST_US = 86_400_000_000 * 3
@@ -216,10 +217,10 @@ def pure(projection: Projection, decoded: list[folding.Decoded]) -> list[tuple]:
     """Return the rows that a projection must have after these batches: from the functions alone."""
     records = [recorded for batch in decoded for recorded in batch.records]
     if isinstance(projection, Append):
-        return folding.rows(projection, records)
+        return folding.rows(projection, records, Parking())
     if isinstance(projection, Fold):
         documents, partitions = {}, {}
-        folding.fold(projection, documents, records)
+        folding.fold(projection, documents, records, Parking())
         for recorded in records:
             partitions[recorded.order_id] = recorded.partition
         return [
@@ -227,7 +228,7 @@ def pure(projection: Projection, decoded: list[folding.Decoded]) -> list[tuple]:
             for order_id, document in documents.items()
         ]
     sums: folding.Amounts = {}
-    folding.tally(projection, sums, records)
+    folding.tally(projection, sums, records, Parking())
     return folding.tally_rows(sums)
 
 

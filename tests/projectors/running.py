@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from eventlog import codec
 from eventlog.kafka import KafkaAppender, KafkaLog
@@ -115,18 +115,15 @@ class Facts:
             time.sleep(0.01)
 
     def decoded(self, below: Mapping[int, int] | None = None) -> list[folding.Decoded]:
-        """Return the facts, of each partition those below an offset, up to one that is unreadable.
+        """Return the facts, of each partition those below an offset.
 
         They come from what was appended, so that a reader that skips something is found out.
         """
-        found, faulty = [], set()
+        found = []
         for batch in self._committed:
             end = batch.next_offset if below is None else below[batch.partition]
             records = tuple(record for record in batch.records if record.offset < end)
-            if batch.partition not in faulty:
-                found.append(folding.decode(Batch(batch.partition, records, end)))
-                if found[-1].fault is not None:
-                    faulty.add(batch.partition)
+            found.append(folding.decode(Batch(batch.partition, records, end)))
         return found
 
     async def close(self) -> None:
@@ -142,9 +139,14 @@ class Projector:
         self.live = Live(
             facts.settings,
             settings,
-            ProjectorSettings(heartbeat_ms=100, batch_events_max=more.pop("events_max", 7)),
+            ProjectorSettings(
+                heartbeat_ms=100,
+                batch_events_max=more.pop("events_max", 7),
+                parked_orders_max=more.pop("parked_orders_max", 100),
+            ),
             **more,
         )
+        self.database = settings
         self._facts = facts
         self._connection = connection
         self.task = asyncio.create_task(self.live.run(self.stop))
@@ -158,13 +160,15 @@ class Projector:
                 raise AssertionError(f"not within {DEADLINE_S} s: {what}; {self.live.status()}")
             await asyncio.sleep(0.02)
 
-    async def reach(self, ends: Mapping[int, int] | None = None) -> None:
+    async def reach(
+        self, ends: Mapping[int, int] | None = None, names: Collection[str] = tuple(PROJECTIONS)
+    ) -> None:
         """Wait until every projection has applied the log up to `ends`, or to its own end."""
 
         async def is_there() -> bool:
             wanted = ends or await asyncio.to_thread(self._facts.ends)
             found = await at(self._connection)
-            return all(found.get(name) == wanted for name in PROJECTIONS)
+            return all(found.get(name) == wanted for name in names)
 
         await self.until(is_there, "the end of the log")
 

@@ -8,6 +8,7 @@ import pytest
 from domain.events import OrderEvent
 from projectors import folding
 from projectors.kinds import Append, Fold
+from projectors.parked.parking import Parking
 from projectors.read_models import PROJECTIONS
 from projectors.read_models.times import moment, rfc3339
 
@@ -35,7 +36,7 @@ FIRST, SECOND = date(2026, 11, 23), date(2026, 11, 24)
 def tallied(name: str, *histories) -> list[tuple]:
     sums: folding.Amounts = {}
     for facts in histories:
-        folding.tally(PROJECTIONS[name], sums, facts)
+        folding.tally(PROJECTIONS[name], sums, facts, Parking())
     return folding.tally_rows(sums)
 
 
@@ -103,7 +104,7 @@ def test_what_was_placed_stays_placed_when_it_is_cancelled_later():
 def test_the_timeline_has_every_event_with_its_provenance_and_place():
     facts = history(PLACED, REQUESTED)
 
-    rows = folding.rows(PROJECTIONS["timeline"], facts)
+    rows = folding.rows(PROJECTIONS["timeline"], facts, Parking())
 
     assert rows[1] == (
         ORDER,

@@ -8,17 +8,18 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
-from cli.faults import fail_database
 from cli.output import Output, Progress, fail, print_json, say, table
+from cli.read_models.faults import fail_database
 from eventlog.log import IntegrityError, LogError, Undecodable
 from projectors import generations
 from projectors.database import Incompatible, connect
 from projectors.kinds import Projection
+from projectors.parked.parking import TooManyParked
 from projectors.read_models import PROJECTIONS
 from projectors.replay.parity import Report
 from projectors.replay.rebuild import Built, ParityFailed, Rebuild, RebuildRefused
 from projectors.replay.verify import verify_all, verify_sample
-from runtime.settings import DatabaseSettings, LogSettings
+from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
 
 _REBUILD = """Examples:
 
@@ -87,6 +88,7 @@ def rebuild(
             DatabaseSettings(),
             _chosen(projection),
             workers_max=workers,
+            parked_max=ProjectorSettings().parked_orders_max,
             report=progress.update,
         )
         built = _done(job.run(is_switching=not no_switch))
@@ -106,8 +108,13 @@ def rebuild(
 def _compared(one: Built) -> str:
     if one.report is None:
         return "there was nothing to compare with"
+    taken_up = ""
+    if one.report.taken_up:
+        taken_up = f"; {one.report.taken_up} orders that were parked are applied"
     if one.report.is_equal:
-        return "equal to the one before"
+        return f"equal to the one before{taken_up}"
+    if taken_up:
+        return f"{one.report.differing_buckets} of 256 groups differ{taken_up}"
     return f"{one.report.differing_buckets} of 256 groups differ, as its function has changed"
 
 
@@ -118,6 +125,7 @@ def _described(one: Built) -> dict[str, Any]:
         "is_live": one.is_live,
         "rows": one.report.new_rows if one.report else None,
         "is_equal": one.report.is_equal if one.report else None,
+        "taken_up": one.report.taken_up if one.report else 0,
     }
 
 
@@ -168,7 +176,14 @@ def verify(
     log, database = LogSettings(), DatabaseSettings()
     with Progress("verifying", "offsets") as progress:
         if all_rows:
-            work = verify_all(log, database, chosen, workers_max=workers, report=progress.update)
+            work = verify_all(
+                log,
+                database,
+                chosen,
+                workers_max=workers,
+                parked_max=ProjectorSettings().parked_orders_max,
+                report=progress.update,
+            )
         else:
             work = verify_sample(
                 log, database, chosen, orders=sample or _SAMPLE, report=progress.update
@@ -236,7 +251,7 @@ def _done(work: Coroutine[Any, Any, Result]) -> Result:
     except ParityFailed as error:
         _tell([error.report])
         fail(str(error), VERIFICATION_FAILED)
-    except (Incompatible, Undecodable, IntegrityError) as error:
+    except (Incompatible, Undecodable, IntegrityError, TooManyParked) as error:
         fail(str(error), INCOMPATIBLE)
     except (RebuildRefused, LogError) as error:
         fail(str(error), FAILED)

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, UNHEALTHY, explained
-from cli.faults import fail_database
 from cli.output import Output, fail, print_json, say, table
+from cli.read_models.faults import fail_database
 from eventlog.log import LogError
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
