@@ -71,11 +71,12 @@ class Progress:
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
                 TimeRemainingColumn(),
+                TextColumn("{task.fields[detail]}"),
                 console=self._console,
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._what, total=None, rate="")
+            self._task = self._bar.add_task(self._what, total=None, rate="", detail="")
         return self
 
     def __exit__(
@@ -87,17 +88,17 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, total: int) -> None:
-        """Tell that `done` of `total` units are done."""
+    def update(self, done: int, total: int, detail: str = "") -> None:
+        """Tell that `done` of `total` units are done, and what is being worked at."""
         now = monotonic()
         rate = done / max(now - self._started, 0.001)
         if self._bar is not None:
             shown = f"{rate:,.0f} {self._unit}/s"
-            self._bar.update(self._task, completed=done, total=total, rate=shown)
+            self._bar.update(self._task, completed=done, total=total, rate=shown, detail=detail)
         elif now - self._said_at >= LINE_EVERY_S:
             self._said_at = now
             left_s = (total - done) / rate if rate else 0.0
             say(
                 f"{self._what}: {done:,} of {total:,} {self._unit}, {rate:,.0f}/s, "
-                f"about {left_s:,.0f} s left"
+                f"about {left_s:,.0f} s left" + (f"; {detail}" if detail else "")
             )

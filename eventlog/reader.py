@@ -20,9 +20,12 @@ _FETCH_BYTES = 4 * 1024 * 1024
 
 
 class LogReader:
-    """Reads assigned partitions from given offsets. Not for use by two threads at once."""
+    """Reads assigned partitions from given offsets. Not for use by two threads at once.
 
-    def __init__(self, settings: LogSettings) -> None:
+    With `is_committed_only=False` it also reads what nobody has committed, for diagnosis.
+    """
+
+    def __init__(self, settings: LogSettings, *, is_committed_only: bool = True) -> None:
         self._topic = settings.kafka_topic
         self._timeout_s = settings.request_timeout_ms / 1000
         self._positions: dict[int, int] = {}
@@ -30,7 +33,7 @@ class LogReader:
             {
                 "bootstrap.servers": settings.kafka_bootstrap,
                 "group.id": "orderlog-reader",  # Required by the client; nothing is committed.
-                "isolation.level": "read_committed",
+                "isolation.level": "read_committed" if is_committed_only else "read_uncommitted",
                 "auto.offset.reset": "error",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,

@@ -14,7 +14,7 @@ WHERE projection = $1 AND generation = $2 AND state = $3 FOR SHARE
 """
 _ADVANCE = """
 UPDATE orderlog.checkpoints c
-SET next_offset = m.new, updated_at = now(), error = NULL,
+SET next_offset = m.new, updated_at = now(), moved_at = now(), error = NULL,
     end_offset = greatest(c.end_offset, m.new),
     last_recorded_at = coalesce(m.recorded_at, c.last_recorded_at)
 FROM (
@@ -45,8 +45,9 @@ WITH free AS (
     FOR UPDATE OF c SKIP LOCKED
 )
 UPDATE orderlog.checkpoints c
-SET end_offset = greatest(c.next_offset, e.end_offset), updated_at = now()
-FROM free, unnest($1::int[], $2::bigint[]) AS e (partition, end_offset)
+SET end_offset = greatest(c.next_offset, e.end_offset), updated_at = now(),
+    held_since = now() - e.held_s * interval '1 second'
+FROM free, unnest($1::int[], $2::bigint[], $4::float8[]) AS e (partition, end_offset, held_s)
 WHERE c.partition = e.partition AND (c.projection, c.generation, c.partition)
     = (free.projection, free.generation, free.partition)
 """
@@ -147,13 +148,23 @@ async def set_error(connection: Connection, place: Place, partition: int, error:
 
 
 async def set_ends(
-    connection: Connection, ends: Mapping[int, int], projections: Sequence[str]
+    connection: Connection,
+    ends: Mapping[int, int],
+    projections: Sequence[str],
+    held_s: Mapping[int, float],
 ) -> None:
     """Note where the log ends, so that lag is visible; also the sign that a projector lives.
 
-    Checkpoints that are being moved are passed over: nobody waits for a heartbeat.
+    `held_s`: for how long a transaction of a partition has been open, if one is. Checkpoints that
+    are being moved are passed over: nobody waits for a heartbeat.
     """
-    await connection.execute(_SET_ENDS, list(ends), list(ends.values()), list(projections))
+    await connection.execute(
+        _SET_ENDS,
+        list(ends),
+        list(ends.values()),
+        list(projections),
+        [held_s.get(partition) for partition in ends],
+    )
 
 
 async def parked_orders(

@@ -1,7 +1,8 @@
 """Generations of read models: made beside each other, switched in one transaction, rolled back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from projectors import checkpoints, tables
 from projectors.checkpoints import Place
@@ -25,6 +26,41 @@ class Generation:
     def place(self) -> Place:
         """Where its checkpoints are."""
         return Place(self.projection, self.generation, self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What comparing a live generation with the log has shown, and when."""
+
+    at: datetime
+    compared: int
+    differing: int
+
+
+async def verified_rows(connection: Connection, names: Sequence[str]) -> dict[str, Verified]:
+    """Return the last comparison of each live generation that was compared."""
+    found = await connection.fetch(
+        "SELECT v.projection, verified_at, compared_rows, differing_rows FROM orderlog.verified v "
+        "JOIN orderlog.generations g USING (projection, generation) "
+        "WHERE g.state = 'live' AND projection = ANY($1::text[])",
+        list(names),
+    )
+    return {row[0]: Verified(*row[1:]) for row in found}
+
+
+async def note_verified(
+    connection: Connection, place: Place, compared: int, differing: int
+) -> None:
+    """Keep the result of a comparison, for metrics and `GET /v1/projections`."""
+    await connection.execute(
+        "INSERT INTO orderlog.verified (projection, generation, compared_rows, differing_rows) "
+        "VALUES ($1, $2, $3, $4) ON CONFLICT (projection, generation) DO UPDATE "
+        "SET verified_at = now(), compared_rows = $3, differing_rows = $4",
+        place.projection,
+        place.generation,
+        compared,
+        differing,
+    )
 
 
 async def load(connection: Connection) -> list[Generation]:

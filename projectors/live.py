@@ -21,8 +21,9 @@ from projectors.database import (
 from projectors.engine import Engine
 from projectors.feed import Feed, Standby, is_free, troubles
 from projectors.follow import Follower
-from projectors.generations import Generation
+from projectors.generations import Generation, verified_rows
 from projectors.kinds import Projection
+from projectors.lag import HELD_TIMEOUTS, Lags
 from projectors.read_models import PROJECTIONS
 from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
 
@@ -53,13 +54,18 @@ class Live:
         self._feeds: list[Feed] = []
         self._identity: LogIdentity | None = None
         self._trouble: dict[str, str | None] = {"kafka": "not yet read", "postgres": "starting"}
+        self._lags = Lags()
 
     def status(self) -> Mapping[str, str | None]:
         """Say per dependency and projection what is wrong; None: nothing. Any thread may ask."""
+        held_limit_s = HELD_TIMEOUTS * self._log_settings.transaction_timeout_ms / 1000
+        late = self._lags.troubles(self._settings.lag_seconds_max, held_limit_s)
+        own = troubles(tuple(self._feeds))
         return {
             **self._trouble,
+            "transactions": late.get("transactions"),
             **self._refused,
-            **troubles(tuple(self._feeds)),
+            **{name: why or late.get(name) for name, why in own.items()},
             **self._stopped,
         }
 
@@ -110,6 +116,7 @@ class Live:
 
     async def _open_feeds(self, live: Mapping[str, Generation]) -> None:
         self._feeds, self._standby, self._refused = [], set(), {}
+        self._lags = Lags()
         metrics.forget()
         for projection in self._projections:
             name, generation = projection.name, live[projection.name]
@@ -222,27 +229,35 @@ class Live:
     ) -> None:
         """Note where the log ends; look for another log, other generations, free projections."""
         topics = Topics(self._log_settings)
-        names = [feed.name for feed in self._feeds]
         partitions = max((len(feed.positions) for feed in self._feeds), default=0)
         while True:
             with contextlib.suppress(LogUnavailable):
                 if self._identity is not None:
                     await binding.require_same(topics, self._identity)
-                ends = await asyncio.to_thread(topics.ends, partitions) if partitions else {}
-                await checkpoints.set_ends(connection, ends, names)
-                await self._measure(connection, ends, names)
+                if partitions:
+                    await self._measure(connection, topics, partitions)
             now = [g for g in await generations.load(connection) if g.state == "live"]
             is_other = any(g != live.get(g.projection) for g in now)
             if is_other or any([await is_free(connection, name) for name in self._standby]):
                 changed.set()
             await asyncio.sleep(self._settings.heartbeat_ms / 1000)
 
-    async def _measure(
-        self, connection: Connection, ends: Mapping[int, int], names: Sequence[str]
-    ) -> None:
-        for feed in self._feeds:
-            for partition, position in feed.positions.items():
-                behind = max(0, ends.get(partition, position) - position)
-                metrics.LAG.labels(feed.name, partition).set(behind)
+    async def _measure(self, connection: Connection, topics: Topics, partitions: int) -> None:
+        """Note in the database and in the metrics how far everything is."""
+        ends = await asyncio.to_thread(topics.ends, partitions)
+        highs = await asyncio.to_thread(topics.ends, partitions, is_committed_only=False)
+        names = [feed.name for feed in self._feeds]
+        self._lags.note(ends, highs, {feed.name: feed.positions for feed in self._feeds})
+        held_s = self._lags.held_s()
+        await checkpoints.set_ends(connection, ends, names, held_s)
+        for (name, partition), behind in self._lags.records().items():
+            metrics.LAG.labels(name, partition).set(behind)
+        for (name, partition), behind_s in self._lags.seconds().items():
+            metrics.LAG_SECONDS.labels(name, partition).set(behind_s)
+        for partition in ends:
+            metrics.OPEN_TRANSACTION.labels(partition).set(held_s.get(partition, 0.0))
         for name, partition, orders in await checkpoints.parked_orders(connection, names):
             metrics.PARKED.labels(name, partition).set(orders)
+        for name, verified in (await verified_rows(connection, names)).items():
+            metrics.DRIFT.labels(name).set(verified.differing)
+            metrics.VERIFIED.labels(name).set(verified.at.timestamp())

@@ -21,6 +21,26 @@ LAG = Gauge(
     "Offsets between the checkpoint and the end of the log.",
     ["projection", "partition"],
 )
+LAG_SECONDS = Gauge(
+    "orderlog_projection_lag_seconds",
+    "How long ago the checkpoint was at the end of the log; 0 while it is there.",
+    ["projection", "partition"],
+)
+OPEN_TRANSACTION = Gauge(
+    "orderlog_log_open_transaction_seconds",
+    "For how long one transaction has kept all readers of the partition where they are.",
+    ["partition"],
+)
+DRIFT = Gauge(
+    "orderlog_projection_drift_rows",
+    "Live rows that were not what the log says, when `orderlog verify` last compared them.",
+    ["projection"],
+)
+VERIFIED = Gauge(
+    "orderlog_projection_verified_timestamp_seconds",
+    "When `orderlog verify` last compared the live rows.",
+    ["projection"],
+)
 STUCK = Gauge(
     "orderlog_projection_stuck",
     "1: the partition has stopped, and says why at its checkpoint.",
@@ -35,6 +55,5 @@ PARKED = Gauge(
 
 def forget() -> None:
     """Drop what gauges say of projections that this process may not apply any more."""
-    LAG.clear()
-    STUCK.clear()
-    PARKED.clear()
+    for gauge in (LAG, LAG_SECONDS, OPEN_TRANSACTION, DRIFT, VERIFIED, STUCK, PARKED):
+        gauge.clear()

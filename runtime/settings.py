@@ -156,5 +156,6 @@ class ProjectorSettings(_Settings):
     batch_wait_ms: int = Field(50, ge=1, le=10_000)
     heartbeat_ms: int = Field(1_000, ge=100, le=60_000)
     parked_orders_max: int = Field(100, ge=0, le=1_000_000)
+    lag_seconds_max: int = Field(60, ge=0, le=86_400)
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(8002, ge=0, le=65535)

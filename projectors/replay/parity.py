@@ -36,12 +36,13 @@ class Difference:
 
 @dataclass(slots=True)
 class Report:
-    """How two tables compare; `differences` holds at most 20, `differing_keys` counts buckets."""
+    """How two tables compare; `differences` holds at most 20 of the `differing_rows`."""
 
     projection: str
     old_rows: int = 0
     new_rows: int = 0
     differing_buckets: int = 0
+    differing_rows: int = 0
     taken_up: int = 0
     """So many orders are parked in the old generation and applied in the new one."""
     differences: list[Difference] = field(default_factory=list)
@@ -76,7 +77,9 @@ async def compare(connection: Connection, projection: Projection, old: int, new:
     differing = [b for b in range(_BUCKETS) if sides[0].get(b) != sides[1].get(b)]
     report.differing_buckets = len(differing)
     if differing:
-        report.differences = await _rows(connection, sources, key, columns, differing)
+        report.differing_rows, report.differences = await _rows(
+            connection, sources, key, columns, differing
+        )
     return report
 
 
@@ -129,24 +132,26 @@ async def _rows(
     key: Sequence[str],
     columns: Sequence[str],
     buckets: Sequence[int],
-) -> list[Difference]:
+) -> tuple[int, list[Difference]]:
     old, new = (
         f"(SELECT * FROM {source} AS s WHERE {_bucket(key)} = ANY($1::int[]))" for source in sources
     )
     both = " AND ".join(f"o.{name} = n.{name}" for name in key)
     found = await connection.fetch(
-        f"SELECT to_jsonb(o)::text, to_jsonb(n)::text FROM {old} o FULL JOIN {new} n ON {both} "
+        "SELECT to_jsonb(o)::text, to_jsonb(n)::text, count(*) OVER () "
+        f"FROM {old} o FULL JOIN {new} n ON {both} "
         f"WHERE ROW({', '.join(f'o.{c}' for c in columns)})::text "
         f"IS DISTINCT FROM ROW({', '.join(f'n.{c}' for c in columns)})::text LIMIT {_SHOWN_MAX}",
         list(buckets),
     )
-    return [
+    differences = [
         difference(
             [name.strip('"') for name in key],
-            *(orjson.loads(text) if text is not None else None for text in row),
+            *(orjson.loads(text) if text is not None else None for text in texts),
         )
-        for row in found
+        for *texts, _ in found
     ]
+    return (found[0][2] if found else 0), differences
 
 
 def difference(

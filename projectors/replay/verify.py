@@ -59,7 +59,21 @@ async def verify_all(
             found.append(await rebuild.compare_only())
         except ParityFailed as error:
             found.append(error.report)
+    await _note(database, found)
     return found
+
+
+async def _note(database: DatabaseSettings, reports: Sequence[Report]) -> None:
+    """Keep the results, so that metrics and `GET /v1/projections` show drift."""
+    connection = await connect(database)
+    try:
+        for report in reports:
+            live = await generations.require_live(connection, report.projection)
+            await generations.note_verified(
+                connection, live.place, report.old_rows, report.differing_rows
+            )
+    finally:
+        await connection.close(timeout=5)
 
 
 @dataclass(slots=True)
@@ -112,12 +126,14 @@ async def verify_sample(
             at = {name: await checkpoints.load(connection, g.place) for name, g in live.items()}
             sample = _Sample(orders, random.Random())  # noqa: S311 - a choice, not a secret
             await asyncio.to_thread(_scan, log, sample, at, report)
-            return [
+            found = [
                 await _compare(connection, p, live[p.name].generation, sample, at[p.name])
                 for p in by_order
             ]
     finally:
         await connection.close(timeout=5)
+    await _note(database, found)
+    return found
 
 
 def _scan(
@@ -135,7 +151,7 @@ def _scan(
                 for record in batch.records:
                     if codec.is_event(record.key):
                         sample.take(record)
-                report(done + batch.next_offset, total)
+                report(done + batch.next_offset, total, f"partition {partition}")
             done += end
 
 
@@ -167,6 +183,7 @@ async def _compare(
         old, new = served.get(place), wanted.get(place)
         if old != new:
             report.differing_buckets += 1
+            report.differing_rows += 1
             if len(report.differences) < _SHOWN_MAX:
                 report.differences.append(parity.difference(key, old, new))
     return report

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import Any
@@ -15,8 +15,8 @@ from projectors.replay.bulk import Job
 
 _PROGRESS_S = 0.2
 
-Report = Callable[[int, int], None]
-"""Told the offsets done and in total."""
+Report = Callable[[int, int, str], None]
+"""Told the offsets done and in total, and what each worker is at."""
 
 
 async def run(jobs: Sequence[Job], *, workers: int, report: Report) -> None:
@@ -26,27 +26,28 @@ async def run(jobs: Sequence[Job], *, workers: int, report: Report) -> None:
     was never committed.
     """
     ordered = sorted(jobs, key=lambda job: -_end(job))
-    total = sum(_end(job) for job in ordered)
-    partitions = max((job.partition for job in ordered), default=-1) + 1
+    ends = {job.partition: _end(job) for job in ordered}
+    partitions = max(ends, default=-1) + 1
     if workers == 1 or len(ordered) <= 1:
         done: Any = [0] * partitions
         bulk.begin(done)
         for job in ordered:
-            await _watched(asyncio.create_task(bulk.build(job)), done, total, report)
+            await _watched(asyncio.create_task(bulk.build(job)), done, ends, report)
     else:
         await _in_processes(ordered, min(workers, len(ordered)), partitions, report)
-    report(total, total)
+    total = sum(ends.values())
+    report(total, total, "")
 
 
 async def _in_processes(jobs: Sequence[Job], workers: int, partitions: int, report: Report) -> None:
     context = multiprocessing.get_context("spawn")
     done: Any = context.Array("q", partitions)
     pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(done,))
-    total = sum(_end(job) for job in jobs)
+    ends = {job.partition: _end(job) for job in jobs}
     try:
         loop = asyncio.get_running_loop()
         running = asyncio.gather(*(loop.run_in_executor(pool, bulk.work, job) for job in jobs))
-        await _watched(running, done, total, report)
+        await _watched(running, done, ends, report)
     except BaseException:
         for process in list((pool._processes or {}).values()):  # noqa: SLF001 - public in 3.14 only
             process.terminate()
@@ -71,16 +72,26 @@ def _end_with_parent() -> None:
 
 
 async def _watched(
-    work: "asyncio.Future[Any]", done: Sequence[int], total: int, report: Report
+    work: "asyncio.Future[Any]", done: Sequence[int], ends: Mapping[int, int], report: Report
 ) -> None:
     try:
         while not (await asyncio.wait([work], timeout=_PROGRESS_S))[0]:
-            report(sum(done[:]), total)
+            at = dict(enumerate(done[:]))
+            report(sum(at.values()), sum(ends.values()), _begun(at, ends))
     except BaseException:
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         raise
     work.result()
+
+
+def _begun(at: Mapping[int, int], ends: Mapping[int, int]) -> str:
+    """Say how far the partitions are that workers have begun and not finished."""
+    return ", ".join(
+        f"partition {partition}: {at[partition] * 100 // end} %"
+        for partition, end in sorted(ends.items())
+        if 0 < at[partition] < end
+    )
 
 
 def _end(job: Job) -> int:

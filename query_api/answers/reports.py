@@ -88,6 +88,10 @@ class Partition(Answer):
     lag_records: int
     lag_seconds: float | None
     last_recorded_at: Moment | None
+    moved_at: Moment
+    held_since: Moment | None = Field(
+        description="since when a transaction that nobody ends keeps readers from going on"
+    )
     updated_at: Moment
     error: str | None
     parked_orders: int
@@ -105,6 +109,8 @@ class Generation(Answer):
     lag_seconds: float | None
     error: str | None
     parked_orders: int
+    verified_at: Moment | None = Field(description="when `orderlog verify` last compared it")
+    drift_rows: int | None = Field(description="rows that differed from the log then")
     partitions: list[Partition]
 
 

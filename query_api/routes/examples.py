@@ -117,6 +117,8 @@ PROJECTION_EXAMPLE = {
     "lag_seconds": 0.0,
     "error": None,
     "parked_orders": 0,
+    "verified_at": "2026-11-23T08:00:00.5Z",
+    "drift_rows": 0,
     "partitions": [
         {
             "partition": 0,
@@ -125,6 +127,8 @@ PROJECTION_EXAMPLE = {
             "lag_records": 0,
             "lag_seconds": 0.0,
             "last_recorded_at": "2026-11-23T09:00:00.017212Z",
+            "moved_at": "2026-11-23T09:00:00.1Z",
+            "held_since": None,
             "updated_at": "2026-11-23T09:00:01.2Z",
             "error": None,
             "parked_orders": 0,

@@ -25,9 +25,11 @@ router = APIRouter(tags=["operations"], dependencies=[Once])
 _GENERATIONS = """
 SELECT g.projection, g.generation, g.state, g.function_version, c.partition, c.next_offset,
     max(c.end_offset) OVER (PARTITION BY c.partition) AS end_offset,
-    c.last_recorded_at, c.updated_at, c.error, c.parked_orders,
+    c.last_recorded_at, c.updated_at, c.moved_at, c.held_since, c.error, c.parked_orders,
+    v.verified_at, v.differing_rows,
     extract(epoch FROM now() - c.last_recorded_at)::float8 AS age_s
 FROM orderlog.generations g LEFT JOIN orderlog.checkpoints c USING (projection, generation)
+LEFT JOIN orderlog.verified v USING (projection, generation)
 ORDER BY g.projection, g.generation, c.partition
 """
 _HEALTH = """
@@ -74,6 +76,8 @@ def _generation(identity: Identity, rows: Sequence[asyncpg.Record]) -> dict[str,
         "lag_seconds": None if None in lags else max(lags, default=0.0),
         "error": "; ".join(errors) or None,
         "parked_orders": sum(entry["parked_orders"] for entry in partitions),
+        "verified_at": rfc3339(first["verified_at"]),
+        "drift_rows": first["differing_rows"],
         "partitions": partitions,
     }
 
@@ -89,6 +93,8 @@ def _partition(row: asyncpg.Record) -> dict[str, Any]:
         "lag_records": lag_records,
         "lag_seconds": lag_seconds if lag_records else 0.0,
         "last_recorded_at": rfc3339(row["last_recorded_at"]),
+        "moved_at": rfc3339(row["moved_at"]),
+        "held_since": rfc3339(row["held_since"]),
         "updated_at": rfc3339(row["updated_at"]),
         "error": row["error"],
         "parked_orders": row["parked_orders"],

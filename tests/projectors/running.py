@@ -137,7 +137,7 @@ class Projector:
     def __init__(self, facts: Facts, settings: DatabaseSettings, connection, **more) -> None:
         self.stop = asyncio.Event()
         self.live = Live(
-            facts.settings,
+            more.pop("log", facts.settings),
             settings,
             ProjectorSettings(
                 heartbeat_ms=100,

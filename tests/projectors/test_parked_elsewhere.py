@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -34,6 +35,7 @@ async def answer(database_settings):
         head, _, body = said.partition(b"\r\n\r\n")
         return head.decode().lower(), json.loads(body or "{}")
 
+    ask.port = port
     yield ask
     app.state.checkpoints.close()
     serving.should_exit = True
@@ -95,6 +97,44 @@ async def test_a_parked_order_is_served_as_stale_until_it_is_taken_up(
     assert stale == {parked_order}
     assert "orders-freshness: fresh" in fresh
     assert after["stale_since"] is None
+
+
+async def test_the_stream_of_all_has_no_gap_where_events_were_parked(
+    stage, answer, parked_order, newer_release, database_settings, eventually
+):
+    """What is behind a parked event of its partition comes after it, when it is taken up."""
+    facts = [one for batch in stage.facts.decoded() for one in batch.records]
+    parked_at = (await stage.parked())["timeline", parked_order][0]
+    everything = {(one.partition, one.offset) for one in facts}
+    seen: list[tuple[int, int]] = []
+    reader, writer = await asyncio.open_connection("127.0.0.1", answer.port)
+    writer.write(b"GET /v1/stream?from=start HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    async def has_seen(wanted: set[tuple[int, int]]) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                while line := await reader.readline():
+                    if line.startswith(b'data: {"event_id"'):
+                        event = json.loads(line[6:])
+                        seen.append((event["partition"], event["offset"]))
+        return set(seen) == wanted
+
+    before = {place for place in everything if place < (PARTITION, parked_at)}
+    before |= {place for place in everything if place[0] > PARTITION}
+    await eventually(lambda: has_seen(before), "all but what waits")
+    with newer_release():
+        assert (await stage.cli("parked", "retry", "--all")).exit_code == 0
+    places = {
+        (row["partition"], row["log_offset"])
+        for row in await stage.connection.fetch("SELECT * FROM read_models.timeline")
+    }
+    await eventually(lambda: has_seen(places), "the rest")
+    writer.close()
+
+    assert len(seen) == len(set(seen))
+    assert places > before
+    in_partition = [offset for partition, offset in seen if partition == PARTITION]
+    assert in_partition == sorted(in_partition)
 
 
 async def test_another_order_of_the_same_partition_is_fresh(stage, answer, parked_order):

@@ -1,4 +1,4 @@
-"""Parked orders: which events of which orders wait for a projection that could not apply one."""
+"""Parked orders, since when a checkpoint stands, and what `orderlog verify` has found."""
 
 from alembic import op
 
@@ -25,7 +25,20 @@ _UP = (
     """,
     """
     ALTER TABLE orderlog.checkpoints
-        ADD COLUMN parked_orders integer NOT NULL DEFAULT 0 CHECK (parked_orders >= 0)
+        ADD COLUMN parked_orders integer NOT NULL DEFAULT 0 CHECK (parked_orders >= 0),
+        ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now(),
+        ADD COLUMN held_since timestamptz
+    """,
+    """
+    CREATE TABLE orderlog.verified (
+        projection text NOT NULL,
+        generation integer NOT NULL,
+        verified_at timestamptz NOT NULL DEFAULT now(),
+        compared_rows bigint NOT NULL,
+        differing_rows bigint NOT NULL,
+        PRIMARY KEY (projection, generation),
+        FOREIGN KEY (projection, generation) REFERENCES orderlog.generations ON DELETE CASCADE
+    )
     """,
     """
     CREATE OR REPLACE VIEW orderlog.live_checkpoints AS
@@ -39,11 +52,13 @@ _UP = (
     """,
     "GRANT SELECT, INSERT, UPDATE, DELETE ON orderlog.parked TO orderlog_projector",
     "GRANT SELECT ON orderlog.live_parked TO orderlog_projector, orderlog_query",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON orderlog.verified TO orderlog_projector",
+    "GRANT SELECT ON orderlog.verified TO orderlog_query",
 )
 
 
 def upgrade() -> None:
-    """Make the table, the counter beside the checkpoints, and what readers see of them."""
+    """Make the tables, the columns beside the checkpoints, and what readers see of them."""
     for statement in _UP:
         op.execute(statement)
 
@@ -52,8 +67,10 @@ def downgrade() -> None:
     """Forget what is parked; `orderlog rebuild` finds it again."""
     op.execute("DROP VIEW orderlog.live_parked")
     op.execute("DROP VIEW orderlog.live_checkpoints")
+    op.execute("DROP TABLE orderlog.verified")
     op.execute("DROP TABLE orderlog.parked")
-    op.execute("ALTER TABLE orderlog.checkpoints DROP COLUMN parked_orders")
+    for column in ("parked_orders", "moved_at", "held_since"):
+        op.execute(f"ALTER TABLE orderlog.checkpoints DROP COLUMN {column}")
     op.execute(
         "CREATE VIEW orderlog.live_checkpoints AS SELECT c.* FROM orderlog.checkpoints c "
         "JOIN orderlog.generations g USING (projection, generation) WHERE g.state = 'live'"
