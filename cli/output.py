@@ -97,8 +97,7 @@ class Progress:
             self._bar.update(self._task, completed=done, total=total, rate=shown, detail=detail)
         elif now - self._said_at >= LINE_EVERY_S:
             self._said_at = now
-            left_s = (total - done) / rate if rate else 0.0
-            say(
-                f"{self._what}: {done:,} of {total:,} {self._unit}, {rate:,.0f}/s, "
-                f"about {left_s:,.0f} s left" + (f"; {detail}" if detail else "")
-            )
+            said = f"{self._what}: {done:,} of {total:,} {self._unit}"
+            if done:
+                said += f", {rate:,.0f}/s, about {(total - done) / rate:,.0f} s left"
+            say(f"{said}; {detail}" if detail else said)
