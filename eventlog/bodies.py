@@ -131,6 +131,8 @@ class _Body:
     builders: Mapping[str, Build | None]
     unset: Mapping[str, Any]
     """What the fields are that are not set."""
+    is_plain: bool
+    """Whether all fields are plain values that are always there, so that they are read as one."""
 
 
 def _body(event: type[Any], message: type[Any]) -> _Body:
@@ -144,7 +146,8 @@ def _body(event: type[Any], message: type[Any]) -> _Body:
         for name, build in builders.items()
     }
     presence = tuple(described[name].has_presence for name in builders)
-    return _Body(event, presence, _reader(tuple(builders)), builders, unset)
+    is_plain = not any(presence) and not any(builders.values())
+    return _Body(event, presence, _reader(tuple(builders)), builders, unset, is_plain)
 
 
 def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -209,10 +212,14 @@ def read(message: pb.Event, field: str) -> OrderEvent:
     """Return the fact in the `body` of `message`."""
     stored = getattr(message, field)
     plan = _BODIES[field]
+    if plan.is_plain:
+        plain: OrderEvent = plan.event(*plan.values(stored))
+        return plain
     arguments = dict(plan.unset)
+    builders = plan.builders
     for described, value in stored.ListFields():
         name = described.name
-        build = plan.builders.get(name)
+        build = builders.get(name)
         arguments[name] = value if build is None else build(value)
     event: OrderEvent = plan.event(**arguments)
     return event

@@ -118,7 +118,7 @@ def decode(record: StoredRecord) -> Recorded:
     if record.key != event_key(message.order_id, message.version):
         raise _undecodable(record, f"its key {record.key!r} is not that of the event inside")
     upcast(message, field)
-    value = record.value or b""
+    value, actor = record.value or b"", message.actor
     return Recorded(
         record.partition,
         record.offset,
@@ -132,7 +132,7 @@ def decode(record: StoredRecord) -> Recorded:
         message.fingerprint,
         message.correlation_id,
         message.causation_id,
-        Actor(message.actor.kind, message.actor.id),
+        Actor(actor.kind, actor.id),
         message.prev_hash,
         message.command_index,
         message.command_size,

@@ -152,7 +152,8 @@ class Engine:
 
 def document_row(projection: Fold, document: Document, partition: int) -> Row:
     """Return the row of one order."""
-    return projection.row(document, orjson.dumps(document).decode(), partition)
+    whole = projection.derived(document)
+    return projection.row(whole, orjson.dumps(whole).decode(), partition)
 
 
 def _step(move: Move) -> Step:

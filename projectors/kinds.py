@@ -31,13 +31,15 @@ class Fold:
     """One row per order. The table has the columns `order_id` and `document` (JSON text).
 
     `evolve(document or None, event)` returns the next document and leaves the one before as it
-    was; `row` derives all columns from a document, its JSON and its partition.
+    was. `derived` fills in what follows from the rest, which `evolve` must not read; it is called
+    once per row that is written. `row` makes all columns of a document, its JSON and its partition.
     """
 
     name: str
     function_version: int
     table: TableFactory
     evolve: Callable[[Document | None, Recorded], Document]
+    derived: Callable[[Document], Document]
     row: Callable[[Document, str, int], Row]
 
 

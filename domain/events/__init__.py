@@ -1,7 +1,6 @@
 """The facts of an order. Type names and field names are the stored format: they never change."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from domain.events.amendments import (
     AmendmentApplied,
@@ -75,9 +74,10 @@ from domain.values import Actor
 OrderEvent: TypeAlias = DraftEvent | LifecycleEvent | AmendmentEvent | PaymentEvent | GoodsEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One fact with its provenance and its place in the log.
+
+    A named tuple, because one is made for every event that is ever read.
 
     Times are microseconds UTC. `offset` is Kafka's place in `partition`; `version` is the place in
     the order. `value` is the stored bytes, which the hash chain and the audit export are made of.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from domain.events import OrderEvent, Recorded
 from domain.values import Actor
 from projectors.kinds import Document
-from projectors.read_models.order_document import evolve
+from projectors.read_models.order_document import derived, evolve
 from projectors.read_models.times import microseconds
 
 Build = Callable[[Any], Any]
@@ -34,7 +34,7 @@ def document(entries: Iterable[Entry]) -> Document | None:
     order: Document | None = None
     for entry in entries:
         order = evolve(order, _recorded(entry))
-    return order
+    return None if order is None else derived(order)
 
 
 def event_of(name: str, body: Mapping[str, Any]) -> OrderEvent:

@@ -44,11 +44,13 @@ from projectors.read_models.times import rfc3339
 
 
 def evolve(before: Document | None, recorded: Recorded) -> Document:
-    """Return the order after one more fact. Total: it never validates."""
-    at = rfc3339(recorded.occurred_at_us)
+    """Return the order after one more fact, without what `derived` adds. Total: never validates."""
+    at = updated_at = rfc3339(recorded.recorded_at_us)
+    if recorded.occurred_at_us != recorded.recorded_at_us:
+        at = rfc3339(recorded.occurred_at_us)
     order = dict(before) if before is not None else _blank(recorded.order_id, at)
     order["version"] = recorded.version
-    order["updated_at"] = rfc3339(recorded.recorded_at_us)
+    order["updated_at"] = updated_at
     event = recorded.event
     if isinstance(event, LifecycleEvent):
         order |= _evolve_lifecycle(order, event, at)
@@ -60,7 +62,13 @@ def evolve(before: Document | None, recorded: Recorded) -> Document:
         order |= order_drafts.evolve(order, event)
     else:
         order |= order_amendments.evolve(order, event)
-    return order | _derived(order)
+    return order
+
+
+def derived(order: Document) -> Document:
+    """Return the whole document: statuses named, and the money summed up."""
+    named = payments.named(order["payments"], order["refunds"])
+    return order | {"payments": named, **_statuses(order, named)}
 
 
 def _blank(order_id: str, at: str) -> Document:
@@ -223,9 +231,9 @@ def _cancelled(order: Document, event: OrderCancelled) -> Document:
     }
 
 
-def _derived(order: Document) -> Document:
+def _statuses(order: Document, paid: list[Document]) -> Document:
     """Name the statuses and sum the money up, from what is known now; for a draft nobody owes."""
-    lines, paid = order["lines"], order["payments"]
+    lines = order["lines"]
     money = Money(
         order["total_minor"] if order["is_placed"] else 0,
         order["cancelled_minor"],

@@ -32,17 +32,19 @@ FAILED = "FAILED"
 
 def evolve(order: Document, event: PaymentEvent) -> Document:
     """Return what a fact about money changes of the document."""
-    refunds = order["refunds"]
     if isinstance(event, RefundRequested | RefundCompleted | RefundFailed):
+        refunds = order["refunds"]
         refund = _find(refunds, "refund_id", _no_refund(event))
-        refunds = replaced(refunds, "refund_id", refund | _refund_changes(refund, event))
-        payments = order["payments"]
-    else:
-        payment = _find(order["payments"], "payment_id", _no_payment(event.payment_id))
-        payments = replaced(
-            order["payments"], "payment_id", payment | _payment_changes(payment, event)
-        )
-    return {"refunds": refunds, "payments": [_named(payment, refunds) for payment in payments]}
+        return {"refunds": replaced(refunds, "refund_id", refund | _refund_changes(refund, event))}
+    payments = order["payments"]
+    payment = _find(payments, "payment_id", _no_payment(event.payment_id))
+    changed = payment | _payment_changes(payment, event)
+    return {"payments": replaced(payments, "payment_id", changed)}
+
+
+def named(payments: list[Document], refunds: list[Document]) -> list[Document]:
+    """Return the payments with their states, and with what was refunded of each."""
+    return [_named(payment, refunds) for payment in payments]
 
 
 def imported(given: Iterable[ImportedPayment]) -> Document:
@@ -70,7 +72,7 @@ def imported(given: Iterable[ImportedPayment]) -> Document:
         }
         for one in known
     ]
-    return {"refunds": refunds, "payments": [_named(payment, refunds) for payment in payments]}
+    return {"refunds": refunds, "payments": payments}
 
 
 def _payment_changes(

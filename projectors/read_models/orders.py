@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from domain.statuses import Lifecycle
 from projectors.kinds import SCHEMA, Document, Fold, Row, table_name
-from projectors.read_models.order_document import evolve
+from projectors.read_models.order_document import derived, evolve
 from projectors.read_models.order_goods import OPEN_RETURNS
 
 
@@ -100,4 +100,4 @@ def _has_work(order: Document) -> bool:
     )
 
 
-PROJECTION = Fold("orders", 1, table, evolve, row)
+PROJECTION = Fold("orders", 1, table, evolve, derived, row)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TypeAlias
 
 import orjson
@@ -78,9 +79,7 @@ class _FoldBuilder:
         await self._engine.copy(connection, self._rows())
 
     def _rows(self) -> Iterator[Row]:
-        for packed in self._cold.values():
-            yield self._projection.row(orjson.loads(packed), packed.decode(), self._partition)
-        for document in self._hot.values():
+        for document in chain(map(orjson.loads, self._cold.values()), self._hot.values()):
             yield document_row(self._projection, document, self._partition)
 
 

@@ -107,7 +107,7 @@ def _event(log: Log, key: str) -> int:
 
 def _changed(log: Log, key: str, **changes: object) -> None:
     place = _event(log, key)
-    log.events[place] = replace(log.events[place], **changes)
+    log.events[place] = log.events[place]._replace(**changes)
 
 
 def _lost(operations: list[Operation], log: Log) -> None:
@@ -116,8 +116,8 @@ def _lost(operations: list[Operation], log: Log) -> None:
 
 def _doubled(operations: list[Operation], log: Log) -> None:
     last = max(log.events, key=lambda event: (event.order_id == ORDER, event.version))
-    copy = replace(last, version=last.version + 1, offset=last.offset + 100, command_id="note")
-    log.events.append(replace(copy, command_index=0))
+    copy = last._replace(version=last.version + 1, offset=last.offset + 100, command_id="note")
+    log.events.append(copy._replace(command_index=0))
 
 
 def _torn(operations: list[Operation], log: Log) -> None:
@@ -127,8 +127,8 @@ def _torn(operations: list[Operation], log: Log) -> None:
 def _swapped(operations: list[Operation], log: Log) -> None:
     first, second = _event(log, "accept"), _event(log, "note")
     one, two = log.events[first], log.events[second]
-    log.events[first] = replace(one, offset=two.offset)
-    log.events[second] = replace(two, offset=one.offset)
+    log.events[first] = one._replace(offset=two.offset)
+    log.events[second] = two._replace(offset=one.offset)
 
 
 def _aborted_read(operations: list[Operation], log: Log) -> None:
