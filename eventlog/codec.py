@@ -117,7 +117,8 @@ def decode(record: StoredRecord) -> Recorded:
         )
     if record.key != event_key(message.order_id, message.version):
         raise _undecodable(record, f"its key {record.key!r} is not that of the event inside")
-    upcast(message, field)
+    if message.schema_version != SCHEMA_VERSION:
+        upcast(message, field)
     value, actor = record.value or b"", message.actor
     return Recorded(
         record.partition,

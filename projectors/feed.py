@@ -17,7 +17,7 @@ from projectors.parked.settling import settle
 
 _log = structlog.get_logger("orderlog.projectors")
 
-QUEUE_BATCHES_MAX = 8
+QUEUE_BATCHES_MAX = 4
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _LOCK = 0x6F726C70

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from projectors.checkpoints import CheckpointTaken
 from projectors.database import Incompatible
 from projectors.live import Live
+from runtime.collecting import collect_seldom
 from runtime.health import health_routes
 from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
 from runtime.telemetry import configure_logging
@@ -32,6 +33,7 @@ def run() -> int:
     needed; the log line says what to do.
     """
     configure_logging("projectors")
+    collect_seldom()
     return uvloop.run(_main(LogSettings(), DatabaseSettings(), ProjectorSettings()))
 
 

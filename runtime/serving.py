@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from runtime.collecting import collect_seldom
 from runtime.connections import bounded
 from runtime.settings import HttpSettings
 
@@ -52,16 +52,6 @@ def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = Non
     )
 
 
-def _collect_seldom() -> None:
-    """Look for reference cycles less often: a request leaves hardly any, and each look costs.
-
-    See docs/performance.md.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
 async def serve(
     app: ASGIApp,
     host: str,
@@ -77,7 +67,7 @@ async def serve(
 
     Returns the exit code: 0, or 1 when the address cannot be had.
     """
-    _collect_seldom()
+    collect_seldom()
     serving = server(app, host, port, limits)
     loop = asyncio.get_running_loop()
     leaving: list[asyncio.Task[None]] = []

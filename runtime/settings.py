@@ -152,7 +152,7 @@ class QuerySettings(_Settings):
 class ProjectorSettings(_Settings):
     """The projector's own settings."""
 
-    batch_events_max: int = Field(2_000, ge=1, le=100_000)
+    batch_events_max: int = Field(10_000, ge=1, le=100_000)
     batch_wait_ms: int = Field(50, ge=1, le=10_000)
     heartbeat_ms: int = Field(1_000, ge=100, le=60_000)
     parked_orders_max: int = Field(100, ge=0, le=1_000_000)

@@ -19,6 +19,7 @@ from projectors.read_models import PROJECTIONS
 from projectors.replay.parity import Report
 from projectors.replay.rebuild import Built, ParityFailed, Rebuild, RebuildRefused
 from projectors.replay.verify import verify_all, verify_sample
+from runtime.collecting import collect_seldom
 from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings
 
 _REBUILD = """Examples:
@@ -243,6 +244,7 @@ def _chosen(names: list[str] | None) -> list[Projection]:
 
 def _done(work: Coroutine[Any, Any, Result]) -> Result:
     """Run to the end; known errors become their exit codes."""
+    collect_seldom()
     try:
         return asyncio.run(work)
     except KeyboardInterrupt as error:

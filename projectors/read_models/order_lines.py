@@ -172,8 +172,10 @@ def discount(given: Discount) -> Document:
 
 def replaced(items: list[Document], key: str, item: Document) -> list[Document]:
     """Return `items` with `item` in place of the one with the same `key`, or at the end."""
-    if any(known[key] == item[key] for known in items):
-        return [item if known[key] == item[key] else known for known in items]
+    value = item[key]
+    for place, known in enumerate(items):
+        if known[key] == value:
+            return [*items[:place], item, *items[place + 1 :]]
     return [*items, item]
 
 

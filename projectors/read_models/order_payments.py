@@ -34,10 +34,11 @@ def evolve(order: Document, event: PaymentEvent) -> Document:
     """Return what a fact about money changes of the document."""
     if isinstance(event, RefundRequested | RefundCompleted | RefundFailed):
         refunds = order["refunds"]
-        refund = _find(refunds, "refund_id", _no_refund(event))
+        refund = _find(refunds, "refund_id", event.refund_id) or _no_refund(event)
         return {"refunds": replaced(refunds, "refund_id", refund | _refund_changes(refund, event))}
     payments = order["payments"]
-    payment = _find(payments, "payment_id", _no_payment(event.payment_id))
+    known = _find(payments, "payment_id", event.payment_id)
+    payment = known or _no_payment(event.payment_id)
     changed = payment | _payment_changes(payment, event)
     return {"payments": replaced(payments, "payment_id", changed)}
 
@@ -157,7 +158,8 @@ def _captured(payment: Document, event: PaymentCaptured) -> Document:
     known = [one for capture in payment["captures"] for one in capture["psp_references"]]
     if event.psp_reference in known:
         return {}
-    capture = _find(payment["captures"], "capture_id", _no_capture(event.capture_id))
+    known_capture = _find(payment["captures"], "capture_id", event.capture_id)
+    capture = known_capture or _no_capture(event.capture_id)
     taken = {
         "captured_minor": (capture["captured_minor"] or 0) + event.amount_minor,
         "psp_references": [*capture["psp_references"], event.psp_reference],
@@ -180,12 +182,15 @@ def _charged_back(payment: Document, event: ChargebackRecorded) -> Document:
 
 
 def _capture(payment: Document, capture_id: str, changes: Document) -> Document:
-    capture = _find(payment["captures"], "capture_id", _no_capture(capture_id)) | changes
-    return {"captures": replaced(payment["captures"], "capture_id", capture)}
+    capture = _find(payment["captures"], "capture_id", capture_id) or _no_capture(capture_id)
+    return {"captures": replaced(payment["captures"], "capture_id", capture | changes)}
 
 
-def _find(items: list[Document], key: str, default: Document) -> Document:
-    return next((item for item in items if item[key] == default[key]), default)
+def _find(items: list[Document], key: str, value: str) -> Document | None:
+    for item in items:
+        if item[key] == value:
+            return item
+    return None
 
 
 def _no_payment(payment_id: str) -> Document:

@@ -35,6 +35,9 @@ def table(generation: int | None = None) -> Table:
 
 def rows(recorded: Recorded) -> tuple[Row, ...]:
     """Return the event's one row."""
+    occurred_at = recorded_at = moment(recorded.recorded_at_us)
+    if recorded.occurred_at_us != recorded.recorded_at_us:
+        occurred_at = moment(recorded.occurred_at_us)
     return (
         (
             recorded.order_id,
@@ -43,8 +46,8 @@ def rows(recorded: Recorded) -> tuple[Row, ...]:
             recorded.offset,
             recorded.event_id,
             recorded.type,
-            moment(recorded.occurred_at_us),
-            moment(recorded.recorded_at_us),
+            occurred_at,
+            recorded_at,
             recorded.actor.kind,
             recorded.actor.id,
             recorded.correlation_id,

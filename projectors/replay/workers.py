@@ -12,6 +12,7 @@ from typing import Any
 
 from projectors.replay import bulk
 from projectors.replay.bulk import Job
+from runtime.collecting import collect_seldom
 
 _PROGRESS_S = 0.2
 
@@ -60,6 +61,7 @@ def _begin(done: MutableSequence[int]) -> None:
     """Set a process up. Ctrl-C reaches all processes; the first one ends the others in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    collect_seldom()
     bulk.begin(done)
 
 
