@@ -113,8 +113,8 @@ class Rebuild:
             ends = await asyncio.to_thread(Topics(self._log).ends, identity.partitions)
             built = [await self._prepare(control, p, ends) for p in self._projections]
             await self._fill(work, built)
+            await self._index_all(built)
             for one in built:
-                await self._index(work, one)
                 await self._compare(control, work, gate, one)
                 if is_switching:
                     await self._switch(control, work, one)
@@ -200,10 +200,21 @@ class Rebuild:
             report=self._report,
         )
 
-    async def _index(self, work: Connection, one: Built) -> None:
-        await generations.create_indexes(work, one.projection, one.place.generation)
-        table = one.projection.table(one.place.generation)
-        await work.execute(f"ANALYZE {table.schema}.{table.name}")
+    async def _index_all(self, built: Sequence[Built]) -> None:
+        """Make all indexes side by side; the first error ends the others."""
+        tasks = [asyncio.create_task(self._index(one)) for one in built]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _index(self, one: Built) -> None:
+        async with self._connection() as connection:
+            await generations.create_indexes(connection, one.projection, one.place.generation)
+            table = one.projection.table(one.place.generation)
+            await connection.execute(f"ANALYZE {table.schema}.{table.name}")
 
     async def _compare(
         self, control: Connection, work: Connection, gate: Connection, one: Built
