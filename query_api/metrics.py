@@ -22,8 +22,13 @@ STREAMS = Gauge("orderlog_query_streams", "Streams that are open.")
 _FAILED = 500
 
 
+def observe(route: str, status: int, began_s: float) -> None:
+    """Count one request that began at `time.perf_counter() == began_s`."""
+    SECONDS.labels(route, status).observe(time.perf_counter() - began_s)
+
+
 class Measured:
-    """Observes every HTTP request, once."""
+    """Observes every HTTP request, once; `plain` are routes of Starlette."""
 
     def __init__(self, app: ASGIApp, plain: Iterable[Route]) -> None:
         self._app = app
@@ -56,4 +61,4 @@ class Measured:
         # Paths that no route has are one entry: clients must not be able to make up labels.
         template = self._templates.get(scope.get("endpoint"), "none")
         route = getattr(scope.get("route"), "path", template)
-        SECONDS.labels(route, status).observe(time.perf_counter() - began)
+        observe(route, status, began)

@@ -90,13 +90,25 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _answer)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(asyncpg.DataError, _answer_data)
-    app.add_exception_handler(Exception, _answer_failure)
+    app.add_exception_handler(asyncpg.DataError, _answer)
+    app.add_exception_handler(Exception, _answer)
+
+
+def response_of(error: Exception) -> Response:
+    """Return the answer to any error of a route."""
+    if isinstance(error, Problem):
+        return error.response()
+    if isinstance(error, asyncpg.DataError):
+        # Refuse a value that Postgres cannot hold; the checks of the parameters come before this.
+        _log.warning("value_refused_by_postgres", reason=repr(error))
+        return Problem("invalid-query", "a parameter has a value that cannot be stored").response()
+    # Say that it was us; the log has the error, a client learns nothing of our insides.
+    _log.error("request_failed", reason=repr(error))
+    return Problem("internal-error", "this is a fault of the service; its log says more").response()
 
 
 async def _answer(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - how it was installed
-    return error.response()
+    return response_of(error)
 
 
 async def _answer_validation(_: Request, error: Exception) -> Response:
@@ -127,18 +139,6 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         answer.headers.update(error.headers or {})  # Allow: what the route does take.
         return answer
     return Problem("route-not-found", f"nothing is served at {request.url.path}").response()
-
-
-async def _answer_data(_: Request, error: Exception) -> Response:
-    """Refuse a value that Postgres cannot hold; the checks of the parameters come before this."""
-    _log.warning("value_refused_by_postgres", reason=repr(error))
-    return Problem("invalid-query", "a parameter has a value that cannot be stored").response()
-
-
-async def _answer_failure(_: Request, error: Exception) -> Response:
-    """Say that it was us; the server logs the error, a client learns nothing of our insides."""
-    _log.error("request_failed", reason=repr(error))
-    return Problem("internal-error", "this is a fault of the service; its log says more").response()
 
 
 def _sendable(text: str) -> str:

@@ -7,7 +7,7 @@ of generations is before it or after it, never in between.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
@@ -74,6 +74,9 @@ class Asked:
     wait_ms: int | None
 
 
+Headers: TypeAlias = list[tuple[bytes, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Rows, and what they contain."""
@@ -84,17 +87,22 @@ class Answer:
     def headers(
         self, partition: int | None = None, stale_since: str | None = None
     ) -> dict[str, str]:
+        """Return what every answer carries; see `raw_headers`."""
+        raw = self.raw_headers(partition, stale_since)
+        return {name.decode(): value for name, value in raw}
+
+    def raw_headers(self, partition: int | None = None, stale_since: str | None = None) -> Headers:
         """Return what every answer carries.
 
         `partition`: all rows are of one order in it, and `stale_since` is that order's.
         """
         at = self.contained
         is_parked = bool(at.parked) if partition is None else partition in at.stuck
-        return {
-            "Orders-Position": self.contained.token,
-            "Orders-Freshness": "parked" if is_parked or stale_since else "fresh",
-            "Cache-Control": "no-cache",
-        }
+        return [
+            (b"orders-position", at.token),
+            (b"orders-freshness", "parked" if is_parked or stale_since else "fresh"),
+            (b"cache-control", "no-cache"),
+        ]
 
 
 class Reader:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import orjson
-from starlette.responses import Response
 
 from projectors.read_models import history
 from projectors.read_models.history import Entry
 from query_api.parameters import AsOf
 from query_api.positions import HEADER
 from query_api.problems import Problem
-from query_api.reading import Asked, Reader, Statement, stale_since, statement
+from query_api.reading import Asked, Headers, Reader, Statement, stale_since, statement
 
 _EVENTS = (
     "SELECT version, partition, type, occurred_at, recorded_at, body, "
@@ -30,8 +29,8 @@ _UNTIL: Mapping[str, Statement] = {
 
 async def get_order_as_of(
     reader: Reader, order_id: UUID, query: AsOf, token: str | None
-) -> Response:
-    """Answer the order as `query` asks for it.
+) -> tuple[Headers, bytes]:
+    """Answer the order as `query` asks for it: headers and body.
 
     Raises:
         Problem: `order-not-found`, it had not begun by then, or has not come that far.
@@ -55,13 +54,10 @@ async def get_order_as_of(
         for row in answer.rows
     )
     first = answer.rows[0]
-    headers = {
-        "ETag": f'"{last}"',
-        **answer.headers(first["partition"], first["stale_since"]),
-    }
+    headers = answer.raw_headers(first["partition"], first["stale_since"])
     # As of then, the order was this; only a time after the first event that waits may lack some.
     body = {**(order or {}), "stale_since": None if is_by_version else first["stale_since"]}
-    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
+    return [(b"etag", f'"{last}"'), *headers], orjson.dumps(body)
 
 
 def _not_there(order_id: UUID, query: AsOf, last: int) -> Problem:

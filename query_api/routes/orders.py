@@ -1,5 +1,6 @@
 """One order, lists of orders, and the queues of work: documents are served as they are stored."""
 
+import time
 from typing import Annotated
 from uuid import UUID
 
@@ -7,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
-from query_api import pages, parameters, selections
+from query_api import metrics, pages, parameters, selections
 from query_api.parameters import AsOf, AtLeast, CustomerPath
 from query_api.positions import HEADER
-from query_api.problems import Problem, invalid, wrong_parameters
-from query_api.reading import Asked, Reader, stale_since, statement
+from query_api.problems import Problem, invalid, response_of, wrong_parameters
+from query_api.reading import Asked, Headers, Reader, stale_since, statement
 from query_api.resources import Once, ReaderOf, refuse_repeated
 from query_api.routes import documentation
 from query_api.routes.history import get_order_as_of
@@ -24,32 +26,66 @@ _ORDER = statement(
     f"SELECT document, version, partition, {stale_since('orders', '$1')} "
     "FROM read_models.orders WHERE order_id = $1",
 )
-_NOT_MODIFIED = 304
+_OK, _NOT_MODIFIED = 200, 304
+_MIN_POSITION = HEADER.lower().encode()
 
 
-async def get_order(request: Request) -> Response:
-    """Answer one order.
+class OneOrder:
+    """Answers `GET /v1/orders/{order_id}`: an ASGI application, because it is asked most.
 
-    This is the route that is asked most, so it is a plain Starlette endpoint;
     `documentation.ORDER_PATH` describes it in the OpenAPI document.
     """
-    order_id = order_id_of(request.path_params["order_id"])
-    reader: Reader = request.state.reader
-    token, query = request.headers.get(HEADER), await _query(request)
-    if query is not None and query.is_history:
-        return await get_order_as_of(reader, order_id, query, token)
-    asked = Asked(token, None if query is None else query.wait_ms)
-    answer = await reader.read(_ORDER, order_id, asked=asked)
-    if not answer.rows:
-        raise no_such_order(order_id)
-    row = answer.rows[0]
-    etag, stale = f'"{row["version"]}"', row["stale_since"]
-    headers = {"ETag": etag, **answer.headers(row["partition"], stale)}
-    # Whoever knows the version does not know that it is stale by now.
-    if not stale and _is_known(request.headers.get("if-none-match"), etag):
-        return Response(status_code=_NOT_MODIFIED, headers=headers)
-    body = pages.served(row["document"], stale)
-    return Response(body, headers=headers, media_type="application/json")
+
+    path = "/v1/orders/{order_id}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; errors become problem documents."""
+        began = time.perf_counter()
+        try:
+            status, headers, body = await self._answer(scope, receive)
+        except Exception as error:  # noqa: BLE001 - the one place where its errors become answers
+            response = response_of(error)
+            metrics.observe(self.path, response.status_code, began)
+            await response(scope, receive, send)
+            return
+        metrics.observe(self.path, status, began)
+        raw = [(name, value.encode()) for name, value in headers]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[int, Headers, bytes]:
+        order_id = order_id_of(scope["path_params"]["order_id"])
+        reader: Reader = scope["state"]["reader"]
+        given = dict(scope["headers"])
+        token = _text(given.get(_MIN_POSITION))
+        query = await _query(Request(scope, receive)) if scope["query_string"] else None
+        if query is not None and query.is_history:
+            as_of, text = await get_order_as_of(reader, order_id, query, token)
+            return _OK, _with_body(as_of, text), text
+        asked = Asked(token, None if query is None else query.wait_ms)
+        answer = await reader.read(_ORDER, order_id, asked=asked)
+        if not answer.rows:
+            raise no_such_order(order_id)
+        row = answer.rows[0]
+        etag, stale = f'"{row["version"]}"', row["stale_since"]
+        headers = [(b"etag", etag), *answer.raw_headers(row["partition"], stale)]
+        # Whoever knows the version does not know that it is stale by now.
+        if not stale and _is_known(_text(given.get(b"if-none-match")), etag):
+            return _NOT_MODIFIED, headers, b""
+        body = pages.served(row["document"], stale).encode()
+        return _OK, _with_body(headers, body), body
+
+
+def _with_body(headers: Headers, body: bytes) -> Headers:
+    return [
+        *headers,
+        (b"content-length", str(len(body))),
+        (b"content-type", "application/json"),
+    ]
+
+
+def _text(header: bytes | None) -> str | None:
+    return None if header is None else header.decode("latin-1")
 
 
 @router.get("/v1/orders", **documentation.ORDERS)
@@ -124,9 +160,7 @@ def no_such_customer(customer_id: str) -> Problem:
     )
 
 
-async def _query(request: Request) -> AsOf | None:
-    if not request.scope["query_string"]:
-        return None
+async def _query(request: Request) -> AsOf:
     await refuse_repeated(request)
     try:
         return AsOf.model_validate(dict(request.query_params))
