@@ -26,9 +26,13 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 TABLE = "guide_orders"
 _COLUMNS = [column.name for column in orders.table().columns]
+_OURS = (
+    "SELECT 'read_models.orders_g' || generation FROM orderlog.generations "
+    "WHERE projection = 'orders' AND state = 'live'"
+)
 _TABLES = (
     f"DROP TABLE IF EXISTS {TABLE}, guide_offsets",
-    f"CREATE TABLE {TABLE} (LIKE read_models.orders_g1 INCLUDING ALL)",
+    f"CREATE TABLE {TABLE} (LIKE {{ours}} INCLUDING ALL)",
     "CREATE TABLE guide_offsets (partition int PRIMARY KEY, next_offset bigint NOT NULL)",
 )
 _OFFSETS = "SELECT partition, next_offset FROM guide_offsets"
@@ -91,8 +95,9 @@ async def project(
 async def _main(bootstrap: str, topic: str, partitions: int, url: str, events: int) -> None:
     connection = await asyncpg.connect(url)
     try:
+        ours = await connection.fetchval(_OURS)
         for statement in _TABLES:
-            await connection.execute(statement)
+            await connection.execute(statement.format(ours=ours))
         print(await project(bootstrap, topic, partitions, connection, events))
     finally:
         await connection.close()
