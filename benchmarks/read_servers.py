@@ -87,8 +87,12 @@ class ReadServers:
         return self._url(name)
 
     def drop(self, url: str) -> None:
-        """Remove a database that nobody is connected to any more."""
-        self._execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+        """Remove a database that nobody is connected to any more.
+
+        `WITH (FORCE)` is refused while autovacuum is at work there; without it, autovacuum gives
+        way.
+        """
+        self._execute(f"DROP DATABASE {make_url(url).database}")
 
     def environment(self, url: str) -> dict[str, str]:
         """Return what our processes need to work on the log and on one database."""
