@@ -13,9 +13,15 @@ import asyncpg
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
 
-from query_api.answers.order import Order
+from query_api.answers import order
 
 _SELECT = "SELECT document FROM read_models.orders WHERE order_id = $1"
+
+
+class Order(order.Order):
+    """The fields of our own answer; what is not stored with the order has a default."""
+
+    stale_since: str | None = None
 
 
 def create_app(url: str) -> FastAPI:
