@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from eventlog import codec
 from eventlog.log import StoredRecord
+from projectors.engine import document_row
 from projectors.read_models import orders
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -61,8 +62,7 @@ async def apply(connection: Connection, message: ConsumerRecord) -> bool:
             found = await connection.fetchval(_SELECT, recorded.order_id)
             before = None if found is None else orjson.loads(found)
             document = orders.PROJECTION.evolve(before, recorded)
-            text = orjson.dumps(document).decode()
-            row = orders.PROJECTION.row(document, text, recorded.partition)
+            row = document_row(orders.PROJECTION, document, recorded.partition)
             await connection.execute(_UPSERT, *row)
         await connection.execute(_SAVE_OFFSET, message.partition, message.offset + 1)
     return is_event
