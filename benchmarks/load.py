@@ -156,3 +156,8 @@ def post(path: str, body: bytes, *headers: str) -> bytes:
     head = [f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json"]
     head += [f"content-length: {len(body)}", *headers]
     return "\r\n".join(head).encode() + _HEAD_END + body
+
+
+def get(path: str) -> bytes:
+    """Return the bytes of a request without a body."""
+    return f"GET {path} HTTP/1.1\r\nhost: localhost".encode() + _HEAD_END
