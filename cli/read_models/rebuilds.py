@@ -16,8 +16,9 @@ from projectors.database import Incompatible, connect
 from projectors.kinds import Projection
 from projectors.parked.parking import TooManyParked
 from projectors.read_models import PROJECTIONS
+from projectors.replay.built import Built, ParityFailed, RebuildRefused
 from projectors.replay.parity import Report
-from projectors.replay.rebuild import Built, ParityFailed, Rebuild, RebuildRefused
+from projectors.replay.rebuild import Rebuild
 from projectors.replay.verify import verify_all, verify_sample
 from runtime.collecting import collect_seldom
 from runtime.settings import DatabaseSettings, LogSettings, ProjectorSettings

@@ -1,74 +1,24 @@
 """Rebuild: generation N+1 beside the live one, caught up, compared, and switched to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from typing import Any
 
-from eventlog.log import Undecodable
-from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from projectors import binding, checkpoints, generations
-from projectors.checkpoints import Place
 from projectors.database import Connection, Incompatible, connect
-from projectors.engine import ORDERS_PARKED_MAX, Engine, Move
-from projectors.follow import read_between
-from projectors.kinds import Projection, Tally
-from projectors.parked.settling import settle
-from projectors.replay import parity, workers
+from projectors.engine import ORDERS_PARKED_MAX
+from projectors.kinds import Projection
+from projectors.replay import catching_up, parity, workers
+from projectors.replay.built import Built, RebuildRefused
 from projectors.replay.bulk import Job, Target
+from projectors.replay.gate import Gate
 from projectors.replay.workers import Report
 from runtime.settings import DatabaseSettings, LogSettings
 
 _LOCK = 0x6F726C72
 """The advisory lock's first half: 'orlr' as a number. One rebuild per projection at a time."""
-_NEAR_OFFSETS = 500
-_ROUNDS_MAX = 100
-
-
-class RebuildRefused(Exception):  # noqa: N818 - the name is the state
-    """Another rebuild of the projection is running, or the live projector cannot be caught."""
-
-
-class ParityFailed(Exception):  # noqa: N818
-    """The new generation differs from the live one though its function has not changed.
-
-    It was dropped; the live one is untouched. `report` has the rows.
-    """
-
-    def __init__(self, report: parity.Report) -> None:
-        super().__init__(
-            f"the rebuilt {report.projection} differs from the live one: {report.old_rows} rows "
-            f"live, {report.new_rows} rows rebuilt, {report.differing_buckets} of 256 groups of "
-            "keys differ. The live one is still served. If the function was changed on purpose, "
-            "raise its version; if not, either the function or the live rows are wrong: run "
-            "`orderlog verify --all`"
-        )
-        self.report = report
-
-
-@dataclass(slots=True)
-class Built:
-    """One projection's rebuild. `old` None: there was nothing live to compare with."""
-
-    projection: Projection
-    place: Place
-    old: generations.Generation | None
-    targets: Mapping[int, int]
-    report: parity.Report | None = None
-    is_live: bool = False
-
-    @property
-    def is_comparable(self) -> bool:
-        """Tell whether the rows must be the same: of one function, and of the same orders.
-
-        Sums over orders cannot be told apart by order, so those that were parked make them differ.
-        """
-        is_same = self.old is not None and (
-            self.old.function_version == self.projection.function_version
-        )
-        has_more = self.report is not None and bool(self.report.taken_up)
-        return is_same and not (has_more and isinstance(self.projection, Tally))
 
 
 class Rebuild:
@@ -104,20 +54,16 @@ class Rebuild:
             TooManyParked, IntegrityError: the log holds what this release cannot apply.
         """
         async with AsyncExitStack() as stack:
-            control, work, gate = [
-                await stack.enter_async_context(self._connection()) for _ in range(3)
-            ]
+            control, work = [await stack.enter_async_context(self._connection()) for _ in range(2)]
             identity = await binding.bind(control, self._log)
             for projection in self._projections:
                 await self._lock(control, projection.name)
             ends = await asyncio.to_thread(Topics(self._log).ends, identity.partitions)
             built = [await self._prepare(control, p, ends) for p in self._projections]
             await self._fill(work, built)
-            await self._index_all(built)
-            for one in built:
-                await self._compare(control, work, gate, one)
-                if is_switching:
-                    await self._switch(control, work, one)
+            await _side_by_side(self._index(one) for one in built)
+            await catching_up.follow(self._log, work, built, self._parked_max)
+            await _side_by_side(self._finish(one, is_switching=is_switching) for one in built)
             return built
 
     async def compare_only(self) -> parity.Report:
@@ -200,100 +146,25 @@ class Rebuild:
             report=self._report,
         )
 
-    async def _index_all(self, built: Sequence[Built]) -> None:
-        """Make all indexes side by side; the first error ends the others."""
-        tasks = [asyncio.create_task(self._index(one)) for one in built]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
     async def _index(self, one: Built) -> None:
         async with self._connection() as connection:
             await generations.create_indexes(connection, one.projection, one.place.generation)
             table = one.projection.table(one.place.generation)
             await connection.execute(f"ANALYZE {table.schema}.{table.name}")
 
-    async def _compare(
-        self, control: Connection, work: Connection, gate: Connection, one: Built
-    ) -> None:
-        """Hold the live projector for a moment, take a snapshot of both, and compare at leisure."""
-        if one.old is None:
-            return
-        await self._catch_up(control, work, one)
-        async with gate.transaction(isolation="repeatable_read", readonly=True):
-            async with control.transaction():
-                await self._hold(control, work, one)
-                await gate.fetchval("SELECT 1")  # From here on, this is what the gate sees.
-            generation = one.place.generation
-            one.report = await parity.compare(gate, one.projection, one.old.generation, generation)
-            parked = await parity.parked_only_in(
-                gate, one.projection.name, generation, one.old.generation
-            )
-        if parked:
-            await generations.drop(work, one.projection, generation)
-            raise Undecodable(
-                f"the rebuilt {one.projection.name} would park {len(parked)} orders that are "
-                f"served now, the first because: {next(iter(parked.values()))}. It was "
-                "dropped; the live one is still served"
-            )
-        if one.is_comparable and not one.report.is_equal:
-            await generations.drop(work, one.projection, generation)
-            raise ParityFailed(one.report)
-
-    async def _switch(self, control: Connection, work: Connection, one: Built) -> None:
-        """Put the views on the new generation, when it is exactly as far as the live one."""
-        if one.old is not None:
-            await self._catch_up(control, work, one)
-        async with control.transaction():
-            await self._hold(control, work, one)
-            await generations.switch(control, one.projection, one.place.generation)
-        one.is_live = True
-        await generations.prune(control, one.projection)
-
-    async def _catch_up(self, control: Connection, work: Connection, one: Built) -> None:
-        """Follow the live checkpoint until it is near."""
-        for _ in range(_ROUNDS_MAX):
-            if await self._advance(control, work, one) <= _NEAR_OFFSETS:
-                return
-        raise RebuildRefused(
-            f"the live projector of {one.projection.name} is faster than the rebuild: run it again "
-            "when there is less traffic"
-        )
-
-    async def _hold(self, control: Connection, work: Connection, one: Built) -> None:
-        """Stop the live projector until the end of the transaction; reach its checkpoint."""
-        await control.execute(
-            "SELECT 1 FROM orderlog.generations WHERE projection = $1 AND state = 'live' "
-            "FOR UPDATE",
-            one.projection.name,
-        )
-        await self._advance(control, work, one)
-
-    async def _advance(self, control: Connection, work: Connection, one: Built) -> int:
-        """Apply what the live generation has and the new one has not; return how many offsets."""
-        live = await generations.find(control, one.projection.name, "live")
-        if live is None:
-            return 0
-        engine = Engine(one.projection, one.place.generation, one.place.state, self._parked_max)
-        await engine.load(work)
-        at, goal = [await checkpoints.load(work, place) for place in (one.place, live.place)]
-        behind = sum(max(0, end - at[partition]) for partition, end in goal.items())
-        if not behind:
-            return 0
-
-        async def apply(moves: Sequence[Move]) -> None:
-            await engine.apply(work, moves)
-
-        with LogReader(self._log) as reader:
-            for decoded in read_between(reader, at, goal, self._log.request_timeout_ms / 1000):
-                old, at[decoded.partition] = at[decoded.partition], decoded.next_offset
-                move = Move(decoded.partition, old, decoded.next_offset, decoded.records)
-                await settle([move], apply, _give_up)
-        return behind
+    async def _finish(self, one: Built, *, is_switching: bool) -> None:
+        async with Gate(self._log, self._connection, one, self._parked_max) as gate:
+            await gate.compare()
+            if is_switching:
+                await gate.switch()
 
 
-async def _give_up(_: Move, error: Exception) -> None:
-    raise error
+async def _side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all of it at once; the first error ends the rest."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -21,8 +21,9 @@ from projectors.engine import ORDERS_PARKED_MAX, document_row
 from projectors.kinds import Append, Fold, Projection, Row
 from projectors.parked.parking import Item, Parking
 from projectors.replay import parity
+from projectors.replay.built import ParityFailed
 from projectors.replay.parity import Report
-from projectors.replay.rebuild import ParityFailed, Rebuild
+from projectors.replay.rebuild import Rebuild
 from projectors.replay.workers import Report as Progress
 from runtime.settings import DatabaseSettings, LogSettings
 

@@ -11,7 +11,8 @@ from eventlog.topics import Topics
 from projectors import generations
 from projectors.database import Incompatible
 from projectors.read_models import PROJECTIONS
-from projectors.replay.rebuild import ParityFailed, Rebuild
+from projectors.replay.built import ParityFailed
+from projectors.replay.rebuild import Rebuild
 from projectors.replay.verify import verify_all, verify_sample
 
 ALL = tuple(PROJECTIONS.values())
