@@ -16,7 +16,7 @@ from domain.events import (
     RefundCompleted,
 )
 from projectors.kinds import SCHEMA, Key, Tally, table_name
-from projectors.read_models.silent import Silent
+from projectors.read_models.silent import is_silent
 
 Amounts = tuple[int, int, int, int, int]
 
@@ -41,7 +41,7 @@ def table(generation: int | None = None) -> Table:
 def deltas(recorded: Recorded) -> Mapping[Key, Amounts]:
     """Return what the event adds: orders, gross, cancelled, captured, refunded."""
     event = recorded.event
-    if isinstance(event, Silent):
+    if is_silent(event):
         return {}
     match event:
         case OrderPlaced():

@@ -11,7 +11,7 @@ from projectors.kinds import Document
 from projectors.read_models.order_lines import amended, changed, replaced
 
 
-def evolve(order: Document, event: AmendmentEvent) -> Document:
+def evolve(order: Document, event: AmendmentEvent, _at_us: int) -> Document:
     """Return what a fact about an amendment changes of the document."""
     match event:
         case AmendmentProposed(amendment_id=amendment_id):

@@ -4,7 +4,11 @@ Documents are JSON-ready and are never changed in place: each event makes the ne
 shares with the one before what the event did not touch.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
 from domain.events import (
+    AmendmentEvent,
     ContactCorrected,
     CustomerDataErased,
     DraftEvent,
@@ -45,30 +49,19 @@ from projectors.read_models.times import rfc3339
 
 def evolve(before: Document | None, recorded: Recorded) -> Document:
     """Return the order after one more fact, without what `derived` adds. Total: never validates."""
-    at = updated_at = rfc3339(recorded.recorded_at_us)
-    if recorded.occurred_at_us != recorded.recorded_at_us:
-        at = rfc3339(recorded.occurred_at_us)
-    order = dict(before) if before is not None else _blank(recorded.order_id, at)
+    event, at_us = recorded.event, recorded.occurred_at_us
+    order = dict(before) if before is not None else _blank(recorded.order_id, rfc3339(at_us))
     order["version"] = recorded.version
-    order["updated_at"] = updated_at
-    event = recorded.event
-    if isinstance(event, LifecycleEvent):
-        order |= _evolve_lifecycle(order, event, at)
-    elif isinstance(event, PaymentEvent):
-        order |= payments.evolve(order, event)
-    elif isinstance(event, GoodsEvent):
-        order |= order_goods.evolve(order, event, at)
-    elif isinstance(event, DraftEvent):
-        order |= order_drafts.evolve(order, event)
-    else:
-        order |= order_amendments.evolve(order, event)
+    order["updated_at"] = recorded.recorded_at_us  # Written by `derived`, once per row.
+    order |= _EVOLVE[type(event)](order, event, at_us)
     return order
 
 
 def derived(order: Document) -> Document:
-    """Return the whole document: statuses named, and the money summed up."""
+    """Return the whole document: statuses named, the money summed up, and when it changed last."""
     named = payments.named(order["payments"], order["refunds"])
-    return order | {"payments": named, **_statuses(order, named)}
+    updated_at = rfc3339(order["updated_at"])
+    return order | {"updated_at": updated_at, "payments": named, **_statuses(order, named)}
 
 
 def _blank(order_id: str, at: str) -> Document:
@@ -117,7 +110,7 @@ def _blank(order_id: str, at: str) -> Document:
     }
 
 
-def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Document:  # noqa: C901
+def _evolve_lifecycle(order: Document, event: LifecycleEvent, at_us: int) -> Document:  # noqa: C901
     """Return what a fact about the order as a whole changes of its document."""
     match event:
         case OrderPlaced():
@@ -125,10 +118,10 @@ def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Docume
             return placed | {
                 "lifecycle": Lifecycle.PLACED.value,
                 "replaces_order_id": event.replaces_order_id,
-                "placed_at": at,
+                "placed_at": rfc3339(at_us),
             }
         case OrderImported():
-            return _imported(event) | {"placed_at": at}
+            return _imported(event) | {"placed_at": rfc3339(at_us)}
         case OrderAccepted():
             return {"lifecycle": Lifecycle.ACCEPTED.value}
         case OrderRejected(reason=reason):
@@ -155,16 +148,16 @@ def _evolve_lifecycle(order: Document, event: LifecycleEvent, at: str) -> Docume
         case OrderArchived():
             return {"lifecycle": Lifecycle.ARCHIVED.value}
         case NoteAdded() | ContactCorrected() | CustomerDataErased():
-            return _remembered(order, event, at)
+            return _remembered(order, event, at_us)
 
 
 def _remembered(
-    order: Document, event: NoteAdded | ContactCorrected | CustomerDataErased, at: str
+    order: Document, event: NoteAdded | ContactCorrected | CustomerDataErased, at_us: int
 ) -> Document:
     """Return what a fact changes that moves neither goods nor money."""
     match event:
         case NoteAdded(note_id=note_id, text=text):
-            note = {"note_id": note_id, "text": text, "at": at}
+            note = {"note_id": note_id, "text": text, "at": rfc3339(at_us)}
             return {"notes": parts.replaced(order["notes"], "note_id", note)}
         case ContactCorrected(contact=contact):
             return {"contact": parts.contact(contact)}
@@ -273,3 +266,17 @@ def _statuses(order: Document, paid: list[Document]) -> Document:
             ),
         ).value,
     }
+
+
+def _of(events: Any, evolve_one: Callable[..., Document]) -> Mapping[type, Callable[..., Document]]:
+    return dict.fromkeys(get_args(events), evolve_one)
+
+
+_EVOLVE: Mapping[type, Callable[[Document, Any, int], Document]] = {
+    **_of(LifecycleEvent, _evolve_lifecycle),
+    **_of(PaymentEvent, payments.evolve),
+    **_of(GoodsEvent, order_goods.evolve),
+    **_of(DraftEvent, order_drafts.evolve),
+    **_of(AmendmentEvent, order_amendments.evolve),
+}
+"""What each kind of fact changes, by its type: asking one group after the other takes longer."""

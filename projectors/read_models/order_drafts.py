@@ -20,7 +20,7 @@ from projectors.kinds import Document
 from projectors.read_models import order_lines as parts
 
 
-def evolve(order: Document, event: DraftEvent) -> Document:
+def evolve(order: Document, event: DraftEvent, _at_us: int) -> Document:
     """Return what the fact changes of the document."""
     match event:
         case OrderDrafted(customer_id=customer_id, currency=currency):

@@ -21,11 +21,12 @@ from domain.events import (
 from domain.values import LineQuantity
 from projectors.kinds import Document
 from projectors.read_models import order_lines as parts
+from projectors.read_models.times import rfc3339
 
 OPEN_RETURNS = frozenset({"REQUESTED", "APPROVED"})
 
 
-def evolve(order: Document, event: GoodsEvent, at: str) -> Document:
+def evolve(order: Document, event: GoodsEvent, at_us: int) -> Document:
     """Return what the fact changes of the document."""
     match event:
         case LinesAllocated(lines=lines):
@@ -33,10 +34,10 @@ def evolve(order: Document, event: GoodsEvent, at: str) -> Document:
         case LinesBackordered(lines=lines):
             return {"lines": parts.added(order["lines"], "backordered", _pieces(lines))}
         case ShipmentCreated():
-            shipments = parts.replaced(order["shipments"], "shipment_id", _shipment(event, at))
+            shipments = parts.replaced(order["shipments"], "shipment_id", _shipment(event, at_us))
             return {"shipments": shipments}
         case ReturnRequested():
-            return {"returns": parts.replaced(order["returns"], "return_id", _return(event, at))}
+            return {"returns": parts.replaced(order["returns"], "return_id", _return(event, at_us))}
         case ReturnApproved(return_id=return_id):
             return _return_moved(order, return_id, {"status": "APPROVED"})
         case ReturnRejected(return_id=return_id, reason=reason):
@@ -46,7 +47,7 @@ def evolve(order: Document, event: GoodsEvent, at: str) -> Document:
         case ReturnItemsReceived():
             return _received(order, event)
         case _:
-            return _moved(order, event.shipment_id, _changes(event, at))
+            return _moved(order, event.shipment_id, _changes(event, at_us))
 
 
 def _changes(
@@ -55,18 +56,22 @@ def _changes(
     | ShipmentDelivered
     | ShipmentDeliveryFailed
     | ShipmentCancelled,
-    at: str,
+    at_us: int,
 ) -> Document:
     """Return what the fact changes of its shipment."""
     match event:
         case ShipmentDispatched(tracking_number=None):
-            return {"status": "DISPATCHED", "dispatched_at": at}
+            return {"status": "DISPATCHED", "dispatched_at": rfc3339(at_us)}
         case ShipmentDispatched(tracking_number=number):
-            return {"status": "DISPATCHED", "dispatched_at": at, "tracking_number": number}
+            return {
+                "status": "DISPATCHED",
+                "dispatched_at": rfc3339(at_us),
+                "tracking_number": number,
+            }
         case ShipmentTrackingUpdated(tracking_number=number, status=status):
             return {"tracking_number": number, "tracking_status": status}
         case ShipmentDelivered():
-            return {"status": "DELIVERED", "delivered_at": at}
+            return {"status": "DELIVERED", "delivered_at": rfc3339(at_us)}
         case ShipmentDeliveryFailed(reason=reason):
             return {"status": "DELIVERY_FAILED", "failure": reason}
         case ShipmentCancelled():
@@ -78,7 +83,7 @@ def _moved(order: Document, shipment_id: str, changes: Document) -> Document:
     return {"shipments": shipments, "lines": parts.moved(order["lines"], shipments)}
 
 
-def _shipment(event: ShipmentCreated, at: str) -> Document:
+def _shipment(event: ShipmentCreated, at_us: int) -> Document:
     return {
         "shipment_id": event.shipment_id,
         "carrier": event.carrier,
@@ -86,7 +91,7 @@ def _shipment(event: ShipmentCreated, at: str) -> Document:
         "tracking_status": None,
         "status": "CREATED",
         "lines": [_quantity(line) for line in event.lines],
-        "created_at": at,
+        "created_at": rfc3339(at_us),
         "dispatched_at": None,
         "delivered_at": None,
         "failure": None,
@@ -113,14 +118,14 @@ def _allocated(lines: list[Document], pieces: Mapping[str, int]) -> list[Documen
     ]
 
 
-def _return(event: ReturnRequested, at: str) -> Document:
+def _return(event: ReturnRequested, at_us: int) -> Document:
     return {
         "return_id": event.return_id,
         "reason": event.reason,
         "status": "REQUESTED",
         "lines": [_quantity(line) | {"received": 0} for line in event.lines],
         "received": [],
-        "requested_at": at,
+        "requested_at": rfc3339(at_us),
         "rejection": None,
     }
 

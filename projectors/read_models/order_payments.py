@@ -30,7 +30,7 @@ FAILED = "FAILED"
 """A payment's own status besides those of the order: refused, and nothing was ever set aside."""
 
 
-def evolve(order: Document, event: PaymentEvent) -> Document:
+def evolve(order: Document, event: PaymentEvent, _at_us: int) -> Document:
     """Return what a fact about money changes of the document."""
     if isinstance(event, RefundRequested | RefundCompleted | RefundFailed):
         refunds = order["refunds"]

@@ -3,7 +3,9 @@
 A new fact belongs here or into the match of every tally; the type check fails until it does.
 """
 
-from typing import TypeAlias
+from typing import TypeAlias, get_args
+
+from typing_extensions import TypeIs
 
 from domain.events import (
     AmendmentDeclined,
@@ -19,6 +21,7 @@ from domain.events import (
     OrderAccepted,
     OrderArchived,
     OrderCompleted,
+    OrderEvent,
     OrderExpired,
     OrderHeld,
     OrderHoldReleased,
@@ -58,3 +61,10 @@ Silent: TypeAlias = (
     | RefundRequested
     | RefundFailed
 )
+
+_SILENT = frozenset(get_args(Silent))
+
+
+def is_silent(event: OrderEvent) -> TypeIs[Silent]:
+    """Tell whether a sum has nothing to add; a look into a set, as most events are."""
+    return type(event) in _SILENT
