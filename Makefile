@@ -7,7 +7,7 @@ RUN_OPTIONS ?=
 CHAOS_OPTIONS ?=
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
-.PHONY: help run test check mutate measure bench chaos proto format clean
+.PHONY: help run test check mutate measure bench bench-rebuild chaos proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,8 +43,11 @@ mutate: $(STAMP)  ## Change the domain in thousands of small ways; say which no 
 measure: $(STAMP)  ## Measure the README's figures on a stack of their own.
 	@$(BIN)/python benchmarks/measure.py
 
-bench: $(STAMP)  ## Compare a command with the endpoint of the tutorials, on the same broker.
+bench: $(STAMP)  ## Compare commands, queries and projectors with those of the tutorials.
 	@$(BIN)/python -m benchmarks.bench
+
+bench-rebuild: $(STAMP)  ## Rebuild a million events while commands and queries go on.
+	@$(BIN)/python -m benchmarks.under_traffic
 
 chaos: $(STAMP)  ## Three brokers, three nodes, ten minutes of faults by seed, every checker.
 	@$(BIN)/python -m tests.chaos.run $(CHAOS_OPTIONS)
