@@ -112,7 +112,7 @@ async def _columns(connection: Connection, table: str) -> list[str]:
 
 
 def _bucket(key: Sequence[str]) -> str:
-    return f"(hashtextextended(ROW({', '.join(key)})::text, 0) & {_BUCKETS - 1})::int"
+    return f"(hash_record_extended(ROW({', '.join(key)}), 0) & {_BUCKETS - 1})::int"
 
 
 async def _buckets(
@@ -120,7 +120,7 @@ async def _buckets(
 ) -> dict[int, tuple[int, Any]]:
     found = await connection.fetch(
         f"SELECT {_bucket(key)} AS bucket, count(*), "
-        f"sum(hashtextextended(ROW({', '.join(columns)})::text, 0)::numeric) "
+        f"sum(hash_record_extended(ROW({', '.join(columns)}), 0)) "
         f"FROM {source} AS s GROUP BY bucket"
     )
     return {bucket: (count, checksum) for bucket, count, checksum in found}
