@@ -24,6 +24,7 @@ _PASSING = (
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,
@@ -47,9 +48,12 @@ def is_passing(error: BaseException) -> bool:
 
 
 async def connect(
-    settings: DatabaseSettings, *, statement_timeout_ms: int | None = None
+    settings: DatabaseSettings, *, statement_timeout_ms: int | None = None, silent_ms: int = 0
 ) -> Connection:
     """Open a connection that acts as the role `orderlog_projector`.
+
+    When `silent_ms` is not 0, Postgres ends the connection after so long without a statement, in a
+    transaction or not: whoever sleeps, or is cut off, lets go of locks.
 
     Raises:
         Incompatible: the database is not migrated, or the login is not a member of the role.
@@ -66,6 +70,8 @@ async def connect(
                 "role": ROLE,
                 "application_name": "orderlog-projectors",
                 "statement_timeout": str(timeout_ms),
+                "idle_session_timeout": str(silent_ms),
+                "idle_in_transaction_session_timeout": str(silent_ms),
                 "timezone": "UTC",
             },
         )

@@ -34,9 +34,13 @@ class Feed:
     """Applies decoded batches to one live generation until it is told to finish.
 
     The advisory lock says who *should* apply; that nobody applies twice rests on the checkpoint.
+    Postgres ends connections that are silent (see `connect`), so that a process that sleeps is
+    replaced; one that has nothing to do speaks up every `speak_s`.
     """
 
-    def __init__(self, engine: Engine, connect: Connect, events_max: int) -> None:
+    def __init__(
+        self, engine: Engine, connect: Connect, events_max: int, speak_s: float | None = None
+    ) -> None:
         self.name = engine.projection.name
         self.positions: dict[int, int] = {}
         self.stuck: dict[int, str] = {}
@@ -45,6 +49,7 @@ class Feed:
         self._engine = engine
         self._connect = connect
         self._events_max = events_max
+        self._speak_s = speak_s
         self._connection: Connection | None = None
         self._queue: asyncio.Queue[Decoded | None] = asyncio.Queue(QUEUE_BATCHES_MAX)
 
@@ -52,11 +57,14 @@ class Feed:
         """Take the lock and read the checkpoints; False: another process applies it."""
         try:
             connection = await self._connected()
+            self.positions = await checkpoints.load(connection, self._engine.place)
+            await self._engine.load(connection)
         except Standby:
             self.is_open = False
             return False
-        self.positions = await checkpoints.load(connection, self._engine.place)
-        await self._engine.load(connection)
+        except BaseException:
+            await self._disconnect()  # The lock must not stay with a connection that is forgotten.
+            raise
         for partition in self.positions:
             metrics.STUCK.labels(self.name, partition).set(0)
         return True
@@ -91,12 +99,21 @@ class Feed:
                 moves = self._moves(taken)
                 if moves:
                     await self._settle(moves)
+                elif not taken:
+                    await self._retried(self._speak)
         finally:
             await self.close()
 
     async def _take(self) -> list[Decoded] | None:
-        """Return one batch and those that wait behind it, up to the size of a transaction."""
-        first = await self._queue.get()
+        """Return one batch and those that wait behind it, up to the size of a transaction.
+
+        Empty: nothing has come for so long that it is time to speak up.
+        """
+        try:
+            async with asyncio.timeout(self._speak_s):
+                first = await self._queue.get()
+        except TimeoutError:
+            return []
         if first is None:
             return None
         taken, events = [first], len(first.records)
@@ -144,8 +161,8 @@ class Feed:
         started = time.monotonic()
         parked: list[Parked] = []
 
-        async def work(connection: Connection, is_again: bool) -> None:
-            if not (is_again and await self._is_done(connection, moves)):
+        async def work(connection: Connection, is_new: bool) -> None:
+            if not (is_new and await self._is_done(connection, moves)):
                 parked[:] = await self._engine.apply(connection, moves)
 
         await self._retried(work)
@@ -156,17 +173,26 @@ class Feed:
         metrics.APPLY_SECONDS.labels(self.name).observe(time.monotonic() - started)
 
     async def _is_done(self, connection: Connection, moves: Sequence[Move]) -> bool:
-        """Tell whether the transaction whose answer was lost had been committed.
+        """Tell, on a new connection, whether the transaction was committed when the last one broke.
+
+        What it parked is read again: its answer was lost, and later events must wait.
 
         Raises:
             Standby: neither it nor what was before: another process had the projection meanwhile.
         """
         found = await checkpoints.load(connection, self._engine.place)
-        if all(found.get(move.partition) == move.new for move in moves):
+        if moves and found == self.positions | {move.partition: move.new for move in moves}:
+            await self._engine.load(connection)
             return True
-        if any(found.get(move.partition) != move.old for move in moves):
+        if found != self.positions:
             raise Standby(f"another process has applied {self.name} meanwhile")
         return False
+
+    async def _speak(self, connection: Connection, is_new: bool) -> None:
+        if is_new:
+            await self._is_done(connection, ())
+        else:
+            await connection.execute("SELECT 1")
 
     async def _stop_at(self, move: Move, error: Exception) -> None:
         """Keep this partition where it is; a restart, or a newer release, tries again."""
@@ -179,17 +205,23 @@ class Feed:
         metrics.STUCK.labels(self.name, partition).set(1)
         _log.error("projection_stopped", projection=self.name, partition=partition, reason=why)
 
-        async def work(connection: Connection, _: bool) -> None:
+        async def work(connection: Connection, is_new: bool) -> None:
+            if is_new:
+                await self._is_done(connection, ())
             await checkpoints.set_error(connection, self._engine.place, partition, why)
 
         await self._retried(work)
 
     async def _retried(self, work: Callable[[Connection, bool], Awaitable[None]]) -> None:
-        """Do `work` until no error stands in its way that passes by itself."""
-        pause_s, is_again = _FIRST_PAUSE_S, False
+        """Do `work` until no error stands in its way that passes by itself.
+
+        It is told whether the connection is new: somebody else may have been here meanwhile.
+        """
+        pause_s = _FIRST_PAUSE_S
         while True:
+            is_new = self._connection is None
             try:
-                await work(await self._connected(), is_again)
+                await work(await self._connected(), is_new)
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -198,20 +230,19 @@ class Feed:
                 _log.warning("projection_retries", projection=self.name, error=repr(error))
                 await self._disconnect()
                 await asyncio.sleep(pause_s)
-                pause_s, is_again = min(pause_s * 2, _LONGEST_PAUSE_S), True
+                pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
             else:
                 self.trouble = None
                 return
 
     async def _connected(self) -> Connection:
         if self._connection is None:
-            connection = await self._connect()
-            if not await connection.fetchval(
+            self._connection = await self._connect()
+            if not await self._connection.fetchval(
                 "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK, self.name
             ):
-                await connection.close()
+                await self._disconnect()
                 raise Standby(f"another process applies {self.name}")
-            self._connection = connection
         return self._connection
 
     async def _disconnect(self) -> None:

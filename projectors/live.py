@@ -32,6 +32,8 @@ _log = structlog.get_logger("orderlog.projectors")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _DRAIN_S = 10.0
+_SILENT_BEATS = 30
+"""After so many heartbeats without a word from its process, a projection is another one's."""
 
 
 class Live:
@@ -117,6 +119,7 @@ class Live:
     async def _open_feeds(self, live: Mapping[str, Generation]) -> None:
         self._feeds, self._standby, self._refused = [], set(), {}
         self._lags = Lags()
+        silent_ms = _SILENT_BEATS * self._settings.heartbeat_ms
         metrics.forget()
         for projection in self._projections:
             name, generation = projection.name, live[projection.name]
@@ -136,8 +139,9 @@ class Live:
                     generation.generation,
                     parked_max=self._settings.parked_orders_max,
                 ),
-                lambda: connect(self._database),
+                lambda: connect(self._database, silent_ms=silent_ms),
                 self._settings.batch_events_max,
+                silent_ms / 3_000,
             )
             if await feed.open():
                 self._feeds.append(feed)

@@ -5,8 +5,9 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from eventlog.log import Undecodable
-from projectors import generations
+from eventlog.log import LogIdentity, Undecodable
+from eventlog.topics import Topics
+from projectors import binding, generations
 from projectors.database import Connection
 from projectors.replay import catching_up, parity
 from projectors.replay.built import Built, ParityFailed
@@ -59,7 +60,7 @@ class Gate:
                 await self._hold()
                 await gate.fetchval("SELECT 1")  # From here on, this is what the gate sees.
             one.report = await parity.compare(gate, one.projection, one.old.generation, generation)
-            parked = await parity.parked_only_in(
+            parked = await parity.parked_earlier_in(
                 gate, one.projection.name, generation, one.old.generation
             )
         if parked:
@@ -73,13 +74,18 @@ class Gate:
             await generations.drop(self._work, one.projection, generation)
             raise ParityFailed(one.report)
 
-    async def switch(self) -> None:
-        """Put the views on the new generation, when it is exactly as far as the live one."""
+    async def switch(self, identity: LogIdentity) -> None:
+        """Put the views on the new generation, when it is exactly as far as the live one.
+
+        Raises:
+            Incompatible: the log was made again while it was read, so that its rows say nothing.
+        """
         one, control = self._one, self._control
         if one.old is not None:
             await self._catch_up()
         async with control.transaction():
             await self._hold()
+            await binding.require_same(Topics(self._log), identity)
             await generations.switch(control, one.projection, one.place.generation)
         one.is_live = True
         await generations.prune(control, one.projection)

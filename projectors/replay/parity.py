@@ -10,13 +10,13 @@ from projectors import tables
 from projectors.database import Connection
 from projectors.kinds import SCHEMA, Append, Fold, Projection, Tally
 
-_TAKEN_UP = """
-SELECT order_id FROM orderlog.parked WHERE projection = '{0}' AND generation = {1}
-EXCEPT SELECT order_id FROM orderlog.parked WHERE projection = '{0}' AND generation = {2}
-"""
-_REASONS = """
-SELECT order_id, error FROM orderlog.parked WHERE projection = $1 AND generation = $2
-ORDER BY partition, offsets[1]
+_PARKED_EARLIER = """
+SELECT here.order_id, here.error FROM orderlog.parked here
+LEFT JOIN orderlog.parked there ON there.projection = here.projection
+    AND there.order_id = here.order_id AND there.generation = {2}
+WHERE here.projection = '{0}' AND here.generation = {1}
+    AND (there.order_id IS NULL OR there.offsets[1] > here.offsets[1])
+ORDER BY here.partition, here.offsets[1]
 """
 _BUCKETS = 256
 _SHOWN_MAX = 20
@@ -44,7 +44,7 @@ class Report:
     differing_buckets: int = 0
     differing_rows: int = 0
     taken_up: int = 0
-    """So many orders are parked in the old generation and applied in the new one."""
+    """So many orders are parked in the old generation and applied, or parked later, in the new."""
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -57,18 +57,18 @@ async def compare(connection: Connection, projection: Projection, old: int, new:
     """Compare two generations: checksums over 256 buckets of keys, then rows where they differ.
 
     Call it in a transaction that sees both at the same checkpoint. Not compared are columns that
-    only one side has, and orders that are parked in the old generation and applied in the new one.
+    only one side has, and orders of which the new generation has applied more.
     """
     names = [projection.table(generation).name for generation in (old, new)]
     found = [await _columns(connection, name) for name in names]
     columns = [name for name in found[1] if name in found[0]]
     key = key_columns(projection)
-    taken_up = await parked_only_in(connection, projection.name, old, new)
+    taken_up = await parked_earlier_in(connection, projection.name, old, new)
     sources = [f"{SCHEMA}.{name}" for name in names]
     if taken_up and not isinstance(projection, Tally):
         sources = [
             f"(SELECT * FROM {name} WHERE order_id::text NOT IN "
-            f"(SELECT order_id FROM ({_TAKEN_UP.format(projection.name, old, new)}) t))"
+            f"(SELECT order_id FROM ({_PARKED_EARLIER.format(projection.name, old, new)}) t))"
             for name in sources
         ]
     sides = [await _buckets(connection, source, key, columns) for source in sources]
@@ -83,15 +83,15 @@ async def compare(connection: Connection, projection: Projection, old: int, new:
     return report
 
 
-async def parked_only_in(
+async def parked_earlier_in(
     connection: Connection, name: str, generation: int, other: int
 ) -> dict[str, str]:
-    """Return the orders, with the reasons, that are parked in one generation and not in another."""
-    here, there = [
-        {row["order_id"]: row["error"] for row in await connection.fetch(_REASONS, name, one)}
-        for one in (generation, other)
-    ]
-    return {order_id: why for order_id, why in here.items() if order_id not in there}
+    """Return the orders of which one generation has applied less than another, with the reasons.
+
+    The other one has not parked them, or only from a later event on.
+    """
+    found = await connection.fetch(_PARKED_EARLIER.format(name, generation, other))
+    return {row["order_id"]: row["error"] for row in found}
 
 
 def key_columns(projection: Projection) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+from eventlog.log import LogIdentity, LogUnavailable
 from eventlog.topics import Topics
 from projectors import binding, checkpoints, generations
 from projectors.database import Connection, Incompatible, connect
@@ -47,7 +48,7 @@ class Rebuild:
         run, unless the function's version has changed since.
 
         Raises:
-            Incompatible: see `binding.bind`.
+            Incompatible: see `binding.bind` and `binding.require_same`.
             RebuildRefused: another rebuild is running.
             ParityFailed: the new rows are not the live rows; see there.
             Undecodable: this release would park orders that are served now.
@@ -60,10 +61,16 @@ class Rebuild:
                 await self._lock(control, projection.name)
             ends = await asyncio.to_thread(Topics(self._log).ends, identity.partitions)
             built = [await self._prepare(control, p, ends) for p in self._projections]
-            await self._fill(work, built)
+            try:
+                await self._fill(work, built)
+            except LogUnavailable:
+                await binding.require_same(Topics(self._log), identity)
+                raise
             await _side_by_side(self._index(one) for one in built)
             await catching_up.follow(self._log, work, built, self._parked_max)
-            await _side_by_side(self._finish(one, is_switching=is_switching) for one in built)
+            await _side_by_side(
+                self._finish(one, identity, is_switching=is_switching) for one in built
+            )
             return built
 
     async def compare_only(self) -> parity.Report:
@@ -120,9 +127,13 @@ class Rebuild:
             else:
                 live = None
         building = await generations.find(control, projection.name, "building")
-        if building and building.function_version != projection.function_version:
-            await generations.drop(control, projection, building.generation)
-            building = None
+        if building:
+            # It is ahead when nothing was live as it was built, or after a rollback.
+            built = await checkpoints.load(control, building.place)
+            is_ahead = live is not None and any(built[p] > end for p, end in targets.items())
+            if is_ahead or building.function_version != projection.function_version:
+                await generations.drop(control, projection, building.generation)
+                building = None
         place = (
             building.place if building else await generations.create(control, projection, len(ends))
         )
@@ -152,11 +163,11 @@ class Rebuild:
             table = one.projection.table(one.place.generation)
             await connection.execute(f"ANALYZE {table.schema}.{table.name}")
 
-    async def _finish(self, one: Built, *, is_switching: bool) -> None:
+    async def _finish(self, one: Built, identity: LogIdentity, *, is_switching: bool) -> None:
         async with Gate(self._log, self._connection, one, self._parked_max) as gate:
             await gate.compare()
             if is_switching:
-                await gate.switch()
+                await gate.switch(identity)
 
 
 async def _side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
