@@ -122,6 +122,14 @@ def _named(owner: str, name: str) -> str:
 
 
 @pytest.fixture
+def copied(server, tmp_path) -> Iterator[Callable]:
+    """Answer `await copied()`: the server as it is at this moment, as another one."""
+    folder = tmp_path / "older"
+    yield lambda: asyncio.to_thread(server.copy, folder)
+    shutil.rmtree(data_folder(folder), ignore_errors=True)
+
+
+@pytest.fixture
 async def own_url(server) -> str:
     """The owner's address of a fresh, migrated database of this server."""
     owner = await ensure_owner(server.port, server.credentials)

@@ -77,14 +77,14 @@ async def api(own_settings):
 
 
 async def test_an_older_state_in_its_place_heals_and_positions_beyond_it_are_waited_for(
-    server, facts, projecting_there, patient, api, tmp_path
+    server, facts, projecting_there, patient, api, copied
 ):
     """A failover to a copy that lacks the last commits; Kafka has them all."""
     await facts.happen(40)
     async with projecting_there(events_max=5) as projector:
         await projector.reach()
         await server.remember()
-        older = await asyncio.to_thread(server.copy, tmp_path / "older")
+        older = await copied()
         await facts.happen(40)
         await projector.reach()
         identity = (await patient.fetch("SELECT * FROM orderlog.log_identity"))[0]
@@ -119,14 +119,14 @@ async def test_an_older_state_in_its_place_heals_and_positions_beyond_it_are_wai
 
 
 async def test_a_projector_that_runs_goes_on_from_the_older_state(
-    server, facts, projecting_there, patient, tmp_path
+    server, facts, projecting_there, patient, copied
 ):
     """The same with the projector at work all the time: what it believed is not asked any more."""
     await facts.happen(30)
     async with projecting_there(events_max=5) as projector:
         await projector.reach()
         await server.remember()
-        older = await asyncio.to_thread(server.copy, tmp_path / "older")
+        older = await copied()
         await facts.happen(30)
         await projector.reach()
         await asyncio.to_thread(server.kill)
