@@ -99,8 +99,11 @@ def test_a_wrong_setting_is_named_and_its_value_is_not_repeated(orderlog):
 
 
 @pytest.mark.parametrize("verb", NEED_KAFKA, ids=words)
-def test_a_kafka_that_is_away_is_said_once(orderlog, verb):
-    done = orderlog(*verb, kafka_bootstrap=f"127.0.0.1:{free_port()}", request_timeout_ms="500")
+def test_a_kafka_that_is_away_is_said_once(orderlog_process, verb):
+    """In processes of their own: one that serves sets up logging for good."""
+    done = orderlog_process(
+        *verb, kafka_bootstrap=f"127.0.0.1:{free_port()}", request_timeout_ms="500"
+    )
 
     assert done.returncode == 1
     assert "ORDERLOG_KAFKA_BOOTSTRAP" in done.stderr
