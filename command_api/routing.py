@@ -63,7 +63,8 @@ class Router:
                 if left_s <= 0:
                     raise
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), min(left_s, _LOOK_AGAIN_S))
+                    async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
+                        await changed.wait()
 
     async def answer_here(self, sent: Submission) -> dict[str, Any]:
         """Return the body of the answer, from this node and no other."""

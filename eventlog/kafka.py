@@ -122,7 +122,8 @@ class KafkaAppender:
                 with suppress(asyncio.CancelledError, Exception):
                     await task
             with suppress(Exception):
-                await asyncio.wait_for(producer.client.close(), _CLOSE_S)
+                async with asyncio.timeout(_CLOSE_S):
+                    await producer.client.close()
         _hear(producer)
 
 

@@ -144,7 +144,8 @@ class PartitionWriter(Generic[State]):
         """Wait before trying again; `close` ends the wait."""
         if seconds:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._closing.wait()
 
     async def _acquire(self) -> None:
         """Fence, read to the end, mark the takeover. The order matters: see the module."""

@@ -92,7 +92,8 @@ class Live:
                 self._trouble[where] = f"{error!r}; trying again"
                 _log.warning("projector_starts_again", reason=repr(error), pause_s=pause_s)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await stop.wait()
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _session(self, stop: asyncio.Event) -> None:

@@ -52,7 +52,10 @@ class Checkpoints:
                 if left_s <= 0:
                     return False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._round.wait(), left_s)
+                    # Not `wait_for`: before Python 3.12 it swallows the cancellation of whoever
+                    # leaves at the moment of a round, and a stream would keep its place.
+                    async with asyncio.timeout(left_s):
+                        await self._round.wait()
                     if projection in self._found and is_enough(self._found[projection]):
                         return True
         finally:
@@ -96,7 +99,8 @@ class Checkpoints:
             await connection.add_listener(channel, lambda *_: self._look.set())
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), POLL_S if self._waiting else None)
+                async with asyncio.timeout(POLL_S if self._waiting else None):
+                    await self._look.wait()
             self._look.clear()
             if connection.is_closed():
                 raise ConnectionResetError("the listening connection was closed")

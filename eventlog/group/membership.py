@@ -113,7 +113,8 @@ class Membership:
         self._is_leaving = True
         self._rejoin()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._has_left.wait(), _LEAVE_S)
+            async with asyncio.timeout(_LEAVE_S):
+                await self._has_left.wait()
 
     def _rejoin(self) -> None:
         """Say anew what is owned; the group is formed anew when it is not what was said before."""
@@ -127,7 +128,8 @@ class Membership:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with suppress(TimeoutError, KafkaError, OSError):
-                await asyncio.wait_for(consumer.stop(), _LEAVE_S)
+                async with asyncio.timeout(_LEAVE_S):
+                    await consumer.stop()
 
     def told(self, partitions: Iterable[int]) -> None:
         """Pass on what the group has come to."""
