@@ -1,6 +1,7 @@
 """Bytes <-> facts. The only place that knows both the Protobuf schema and the domain's events."""
 
 import hashlib
+import re
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -15,7 +16,7 @@ from eventlog.upcasters import SCHEMA_VERSION, upcast
 
 FIRST_PREV_HASH = bytes(32)
 _OWNER_PREFIX = b"owner/"
-_VERSION_DIGITS = 10
+_KEY = re.compile(rb"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/[0-9]{10}")
 _CONTENT_TYPE = ("content-type", b"application/protobuf")
 
 
@@ -49,13 +50,9 @@ def event_key(order_id: str, version: int) -> bytes:
 
 
 def order_of(key: bytes) -> str | None:
-    """Return the order that an event's key names; None: it names none."""
-    order_id, slash, version = key.rpartition(b"/")
-    is_key = bool(slash and order_id) and len(version) == _VERSION_DIGITS and version.isdigit()
-    try:
-        return order_id.decode() if is_key else None
-    except UnicodeDecodeError:
-        return None
+    """Return the order that an event's key names; None: it names none, and is not ours."""
+    found = _KEY.fullmatch(key)
+    return found[1].decode() if found else None
 
 
 def is_event(key: bytes) -> bool:

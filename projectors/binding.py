@@ -7,7 +7,7 @@ import asyncpg
 from eventlog import topics
 from eventlog.log import LogIdentity, TopicMismatch
 from eventlog.topics import Topics
-from projectors.database import Connection, Incompatible
+from projectors.database import NEWEST_RELATION, Connection, Incompatible
 from runtime.settings import LogSettings
 
 _BIND = """
@@ -32,6 +32,8 @@ async def bind(connection: Connection, settings: LogSettings) -> LogIdentity:
     try:
         await connection.execute(_BIND, *wanted)
         found = tuple(await connection.fetchrow(_LOAD) or ())
+        if await connection.fetchval("SELECT to_regclass($1)", NEWEST_RELATION) is None:
+            raise Incompatible("the database is of an older release: run `orderlog migrate`")
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         raise Incompatible(f"the database is not migrated: run `orderlog migrate` ({error})") from (
             error

@@ -14,6 +14,9 @@ CHECKPOINTS_CHANNEL = "orderlog_checkpoints"
 GENERATIONS_CHANNEL = "orderlog_generations"
 """Notified when another generation goes live; the payload is the projection."""
 
+NEWEST_RELATION = "orderlog.live_parked"
+"""What the newest migration makes: a database without it is of an older release."""
+
 _CONNECT_TIMEOUT_S = 10
 _PASSING = (
     OSError,

@@ -8,6 +8,9 @@ from eventlog import codec
 from eventlog.log import Batch, IntegrityError, StoredRecord, Undecodable
 from projectors.kinds import Append, Document, Fold, Key, Row, Tally
 from projectors.parked.parking import Item, Parking, Unreadable
+from projectors.read_models.times import FIRST_US, LAST_US
+
+_SHOWN_BYTES = 64
 
 Amounts = MutableMapping[Key, list[int]]
 
@@ -28,13 +31,26 @@ def decode(batch: Batch) -> Decoded:
 
 
 def item(record: StoredRecord) -> Item:
-    """Return the fact in an event's record, or that it cannot be read, and why."""
+    """Return the fact in an event's record, or that it cannot be read, and why.
+
+    A key that names no order, or a time that no calendar has, is none of ours: such an event is
+    parked by its place and the broker's time, since neither could be kept.
+    """
+    order_id = codec.order_of(record.key)
     try:
-        return codec.decode(record)
+        recorded = codec.decode(record)
     except Undecodable as error:
-        order_id = codec.order_of(record.key) or f"record {record.partition}/{record.offset}"
-        recorded_at_us = record.timestamp_ms * 1000
-        return Unreadable(record.partition, record.offset, order_id, recorded_at_us, str(error))
+        why = str(error)
+    else:
+        if order_id is not None and FIRST_US <= recorded.recorded_at_us <= LAST_US:
+            return recorded
+        why = (
+            f"the event at partition {record.partition} offset {record.offset} is none of "
+            f"orderlog's, by its key {record.key[:_SHOWN_BYTES]!r} or its time "
+            f"{recorded.recorded_at_us}: find out who else may write to the topic"
+        )
+    place = order_id or f"record {record.partition}/{record.offset}"
+    return Unreadable(record.partition, record.offset, place, record.timestamp_ms * 1000, why)
 
 
 def fold(

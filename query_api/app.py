@@ -1,5 +1,6 @@
 """The query API: its routes, what they are handed, and the process that serves them."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from query_api import problems
+from query_api import metrics, problems
 from query_api.checkpoints import Checkpoints
 from query_api.database import Database, SchemaMissing
 from query_api.metrics import Measured
@@ -50,7 +51,13 @@ class HotApp(FastAPI):
             before, _, order_id = scope["path"].partition(_ORDERS)
             if not before and order_id and "/" not in order_id:
                 scope["path_params"] = {"order_id": order_id}
-                await _ONE_ORDER(scope, receive, send)
+                began_s = time.perf_counter()
+                await _ONE_ORDER.respond(
+                    scope,
+                    receive,
+                    send,
+                    lambda status: metrics.observe(_ONE_ORDER.path, status, began_s),
+                )
                 return
         await super().__call__(scope, receive, send)
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import structlog
 
+from projectors.database import NEWEST_RELATION
 from query_api.problems import Problem
 from runtime.settings import DatabaseSettings, QuerySettings
 
@@ -36,10 +37,7 @@ _BROKEN = (
     asyncpg.InternalServerError,
 )
 _NO_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
-_TABLES = (
-    "SELECT to_regclass('orderlog.live_checkpoints') IS NOT NULL AND "
-    "to_regclass('orderlog.log_identity') IS NOT NULL"
-)
+_IS_CURRENT = f"SELECT to_regclass('{NEWEST_RELATION}') IS NOT NULL"
 
 
 class SchemaMissing(Exception):  # noqa: N818 - the name is the state
@@ -129,10 +127,10 @@ class Database:
         """
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_S) as connection:
-                if not await connection.fetchval(_TABLES, timeout=_ACQUIRE_S):
+                if not await connection.fetchval(_IS_CURRENT, timeout=_ACQUIRE_S):
                     raise SchemaMissing(
-                        "the database is not migrated (its schema `orderlog` is missing): "
-                        "run `orderlog migrate`"
+                        "the database is not migrated, or of an older release: run `orderlog "
+                        "migrate`"
                     )
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
             raise _no_schema(error) from error

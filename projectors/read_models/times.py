@@ -3,6 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _US
+LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _US
+"""The moments that a `datetime` can hold."""
 
 
 def moment(at_us: int) -> datetime:
@@ -21,4 +25,4 @@ def rfc3339(at_us: int) -> str:
 
 def microseconds(at: datetime) -> int:
     """Return the microseconds since 1970 UTC of an aware `datetime`."""
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (at - _EPOCH) // _US

@@ -89,7 +89,7 @@ class _Sample:
     def take(self, record: StoredRecord) -> None:
         """Look at one record: it may begin an order that is chosen, or go on with one."""
         order = record.key[:-_VERSION_BYTES]
-        if record.key.endswith(_FIRST_VERSION):
+        if record.key.endswith(_FIRST_VERSION) and codec.order_of(record.key) is not None:
             self._choose(order)
         if order in self.events:
             self.events[order].append(folding.item(record))

@@ -1,6 +1,6 @@
 """One order, lists of orders, and the queues of work: documents are served as they are stored."""
 
-import time
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from query_api import metrics, pages, parameters, selections
+from query_api import pages, parameters, selections
 from query_api.parameters import AsOf, AtLeast, CustomerPath
 from query_api.positions import HEADER
 from query_api.problems import Problem, invalid, response_of, wrong_parameters
@@ -39,16 +39,21 @@ class OneOrder:
     path = "/v1/orders/{order_id}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; errors become problem documents."""
-        began = time.perf_counter()
+        """Answer one request, as a route of an application that measures it."""
+        await self.respond(scope, receive, send, lambda _: None)
+
+    async def respond(
+        self, scope: Scope, receive: Receive, send: Send, observe: Callable[[int], None]
+    ) -> None:
+        """Answer one request; errors become problem documents. `observe` is told the status."""
         try:
             status, headers, body = await self._answer(scope, receive)
         except Exception as error:  # noqa: BLE001 - the one place where its errors become answers
             response = response_of(error)
-            metrics.observe(self.path, response.status_code, began)
+            observe(response.status_code)
             await response(scope, receive, send)
             return
-        metrics.observe(self.path, status, began)
+        observe(status)
         raw = [(name, value.encode()) for name, value in headers]
         await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": body})

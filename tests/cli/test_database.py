@@ -5,7 +5,11 @@ import uuid
 
 import asyncpg
 import pytest
+from alembic import command
 from sqlalchemy.engine import make_url
+
+from migrations import configuration, upgrade
+from projectors.database import NEWEST_RELATION
 
 
 def changed(url: str, **parts) -> str:
@@ -42,7 +46,15 @@ def stranger(postgres_url, database_url):
     execute(postgres_url, f"DROP ROLE {name}")
 
 
-READERS = ["lag", "verify --all", "verify --sample 5", "rebuild", "rollback --projection orders"]
+READERS = [
+    "lag",
+    "parked list",
+    "parked retry --all",
+    "verify --all",
+    "verify --sample 5",
+    "rebuild",
+    "rollback --projection orders",
+]
 
 
 @pytest.mark.parametrize("verb", ["migrate", *READERS])
@@ -117,3 +129,20 @@ def fetched(url: str) -> set[str]:
         return {row["name"] for row in rows} | {f"version {row['version_num']}" for row in versions}
 
     return asyncio.run(run())
+
+
+def test_the_relation_that_tells_old_databases_is_the_newest_migrations(database_url):
+    """Whoever adds a migration names what it makes; going back and forth is possible."""
+
+    async def is_there() -> bool:
+        connection = await asyncpg.connect(database_url)
+        found = await connection.fetchval("SELECT to_regclass($1)", NEWEST_RELATION)
+        await connection.close()
+        return found is not None
+
+    before = asyncio.run(is_there())
+    command.downgrade(configuration(database_url), "-1")
+    gone = asyncio.run(is_there())
+    upgrade(database_url)
+
+    assert (before, gone, asyncio.run(is_there())) == (True, False, True)

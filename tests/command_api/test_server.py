@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import tracemalloc
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,9 +25,10 @@ DEADLINE_S = 20
 class Wire:
     """A port, and the log behind it."""
 
-    def __init__(self, port: int, log: MemoryLog) -> None:
+    def __init__(self, port: int, log: MemoryLog, partitions: Partitions) -> None:
         self.port = port
         self.log = log
+        self.partitions = partitions
 
     async def send(self, *parts: bytes, is_cut: bool = False) -> bytes:
         """Send bytes, and answer all that comes back until the other side closes."""
@@ -48,9 +50,10 @@ class Wire:
         )
 
 
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
+@asynccontextmanager
+async def wired(in_flight_max: int) -> AsyncIterator[Wire]:
     log = MemoryLog()
+    opened: list[Partitions] = []
 
     @asynccontextmanager
     async def open_partitions(_peers) -> AsyncIterator[Partitions]:
@@ -58,18 +61,25 @@ async def wire() -> AsyncIterator[Wire]:
             log, DECIDER, settings=LogSettings(), node="test"
         ) as partitions:
             await partitions.wait_ready(DEADLINE_S)
+            opened.append(partitions)
             yield partitions
 
-    settings = CommandSettings(body_timeout_ms=200, in_flight_max=1)
+    settings = CommandSettings(body_timeout_ms=200, in_flight_max=in_flight_max)
     running = server(create_app(open_partitions, settings), "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(DEADLINE_S):
         while not running.started:
             await asyncio.sleep(0.005)
-    yield Wire(running.servers[0].sockets[0].getsockname()[1], log)
+    yield Wire(running.servers[0].sockets[0].getsockname()[1], log, opened[0])
     running.should_exit = True
     async with asyncio.timeout(DEADLINE_S):
         await task
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    async with wired(in_flight_max=1) as wire:
+        yield wire
 
 
 def head(line: bytes = b"POST /v1/orders HTTP/1.1", *headers: bytes) -> bytes:
@@ -171,6 +181,42 @@ async def test_a_request_that_was_given_up_while_the_node_slept_is_not_done(wire
             answer = await wire.send(start, body)
 
     assert (status(answer), wire.appended()) == (201, 1)
+
+
+async def test_a_command_that_waits_in_the_queue_ends_with_its_clients_connection(placing):
+    """What is decided goes on; what is not may have been refused elsewhere meanwhile."""
+    order_id = str(uuid.UUID(int=7))
+    placing_it = json.dumps({**placing, "order_id": order_id}).encode()
+    start = head(b"POST /v1/orders HTTP/1.1", b"Content-Length: %d" % len(placing_it))
+    accepting = head(
+        b"POST /v1/orders/%s/accept HTTP/1.1" % order_id.encode(), b"Content-Length: 2"
+    )
+    async with wired(in_flight_max=10) as wire:
+        writer = wire.partitions.writers[wire.partitions.partition_of(order_id)]
+        append, reached, go_on = writer._append, asyncio.Event(), asyncio.Event()
+
+        async def held(records) -> int:
+            reached.set()
+            await go_on.wait()
+            return await append(records)
+
+        writer._append = held
+        async with asyncio.timeout(DEADLINE_S):
+            placed = asyncio.create_task(wire.send(start, placing_it))
+            await reached.wait()
+            left = await asyncio.open_connection("127.0.0.1", wire.port)
+            left[1].write(accepting + b"{}")
+            while not writer._queue:
+                await asyncio.sleep(0.005)
+            left[1].transport.abort()
+            while not writer._queue[0].answer.cancelled():
+                await asyncio.sleep(0.005)
+            go_on.set()
+            assert status(await placed) == 201
+            again = await wire.send(accepting, b"{}")
+
+    assert (status(again), wire.appended()) == (200, 2)
+    assert b'"version":2' in again
 
 
 async def test_bytes_that_no_client_sends_are_no_fault_of_ours(wire):

@@ -7,8 +7,9 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from inspect import isawaitable
 
 import asyncpg
@@ -26,7 +27,7 @@ from projectors.read_models import PROJECTIONS
 from runtime.settings import DatabaseSettings
 
 from .histories import Histories, plain, pure
-from .running import DEADLINE_S, Facts, Projector
+from .running import DEADLINE_S, Facts, projected
 from .unreadable import PARTITION
 
 
@@ -96,17 +97,7 @@ async def facts(request, kafka_log, log_settings) -> AsyncIterator[Facts]:
 def projecting(facts, database_settings, connection) -> Callable:
     """Answer `async with projecting(**more) as projector`: running until the end of the block."""
 
-    @asynccontextmanager
-    async def run(**more) -> AsyncIterator[Projector]:
-        projector = Projector(facts, database_settings, connection, **more)
-        try:
-            yield projector
-        finally:
-            projector.stop.set()
-            async with asyncio.timeout(DEADLINE_S):
-                await projector.task
-
-    return run
+    return partial(projected, facts, database_settings, connection)
 
 
 @pytest.fixture

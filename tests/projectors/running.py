@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from eventlog import codec
 from eventlog.kafka import KafkaAppender, KafkaLog
@@ -185,6 +186,20 @@ class Projector:
             )
 
         await self.until(is_there, "all that can be read, and a stop")
+
+
+@asynccontextmanager
+async def projected(
+    facts: Facts, settings: DatabaseSettings, connection, **more
+) -> AsyncIterator[Projector]:
+    """Run a projector until the end of the block."""
+    projector = Projector(facts, settings, connection, **more)
+    try:
+        yield projector
+    finally:
+        projector.stop.set()
+        async with asyncio.timeout(DEADLINE_S):
+            await projector.task
 
 
 async def at(connection) -> dict[str, dict[int, int]]:

@@ -195,6 +195,14 @@ async def test_a_database_without_its_schema_is_refused(facts, database_settings
         await live.run(asyncio.Event())
 
 
+async def test_a_database_of_an_older_release_is_refused(facts, database_settings, owner):
+    await owner.execute("DROP VIEW orderlog.live_parked")
+    live = Live(facts.settings, database_settings, ProjectorSettings())
+
+    with pytest.raises(Incompatible, match="run `orderlog migrate`"):
+        await live.run(asyncio.Event())
+
+
 async def test_readers_may_read_and_not_write(facts, projecting, owner):
     await facts.happen(20)
     async with projecting() as projector:

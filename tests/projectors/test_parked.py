@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from eventlog.log import Record
 from projectors.parked import redrive
 from projectors.parked.parking import TooManyParked
 from projectors.read_models import PROJECTIONS
 from projectors.replay.rebuild import Rebuild
 
 from .running import at, errors
-from .unreadable import ORDER, PARTITION, UNKNOWN, UNREADABLE, of_the_next_release
+from .unreadable import HOSTILE, ORDER, PARTITION, UNKNOWN, UNREADABLE, of_the_next_release
 
 ORDERS = PROJECTIONS["orders"]
 VERSION = "SELECT version FROM read_models.orders WHERE order_id = $1::text::uuid"
@@ -49,8 +48,25 @@ async def test_its_order_is_parked_with_the_reason_and_all_else_is_applied(
     assert await stage.is_exact()
 
 
+@pytest.mark.parametrize("kind", HOSTILE)
+async def test_whatever_a_stranger_writes_stops_nobody(stage, projecting, kind):
+    """Live, in a rebuild, and in both ways to verify."""
+    offset = await stage.put(HOSTILE[kind])
+
+    async with projecting() as projector:
+        await projector.reach()
+        assert set(projector.live.status().values()) == {None}
+
+    found = await redrive.find(stage.connection)
+    assert {one.offsets for one in found} <= {(offset,)}
+    assert "timeline" in {one.projection for one in found}
+    for verb in ("rebuild --workers 1", "verify --all --workers 1", "verify --sample 1000"):
+        done = await stage.cli(*verb.split())
+        assert done.exit_code == 0, done.output
+
+
 async def test_a_record_that_names_no_order_is_parked_under_its_place(stage):
-    offset = await stage.put(Record(b"\xff", b"\xff"))
+    offset = await stage.put(HOSTILE["no text"])
 
     await stage.project()
 

@@ -39,3 +39,27 @@ UNREADABLE = {
     "tombstone": (Record(KEY, None), "tombstone"),
     "another key": (under_another_key, "is not that of the event inside"),
 }
+
+
+def hostile(order_id: str = ORDER, **more) -> Record:
+    """An event that reads well, under its own key, with values that Postgres cannot hold."""
+    message = Event(order_id=order_id, version=1, schema_version=SCHEMA_VERSION, **more)
+    message.order_accepted.SetInParent()
+    return Record(codec.event_key(order_id, 1), message.SerializeToString())
+
+
+HOSTILE = {
+    "no text": Record(b"\xff", b"\xff"),
+    "no key": Record(b"", b"\xff"),
+    "NUL in the key": Record(b"a\x00b/0000000001", b"\xff"),
+    "a key of 5,000 bytes": Record(b"a" * 5_000 + b"/0000000001", b"\xff"),
+    "a key without a UUID": Record(b"order-1/0000000001", b"\xff"),
+    "NUL in the order id": hostile("a\x00b"),
+    "an order id of 5,000 characters": hostile("a" * 5_000),
+    "an order id that is no UUID": hostile("order-1"),
+    "recorded after the year 9999": hostile(recorded_at_us=2**62),
+    "recorded before the year 1": hostile(recorded_at_us=-(2**62)),
+    "happened after the year 9999": hostile(occurred_at_us=2**62),
+    "NUL in a name": hostile(correlation_id="a\x00b"),
+}
+"""What a foreign producer may write: none of it may stop more than itself."""

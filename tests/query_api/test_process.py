@@ -89,6 +89,18 @@ async def test_a_database_without_schema_is_incompatible(postgres_url, owner):
     assert "Traceback" not in stderr
 
 
+async def test_a_database_of_an_older_release_is_incompatible(database_url, owner):
+    await owner.execute("DROP VIEW orderlog.live_parked")
+    process = await started(
+        {"ORDERLOG_DATABASE_URL": database_url, "ORDERLOG_QUERY_PORT": str(free_port())}
+    )
+
+    code, stderr = await ended(process)
+
+    assert code == 4, stderr
+    assert "orderlog migrate" in stderr
+
+
 async def test_a_login_that_may_not_read_is_incompatible(database_url, owner):
     name = f"stranger_{os.getpid()}"
     await owner.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from domain import commands
 from projectors.read_models import PROJECTIONS
@@ -224,6 +225,12 @@ async def test_readiness_names_the_projection(api, shop, sql, name, said):
     assert said in wrong[name]
 
 
+def counted() -> float:
+    """How many questions for one order were answered by this process, over all tests."""
+    labels = {"route": "/v1/orders/{order_id}", "status": "200"}
+    return REGISTRY.get_sample_value("orderlog_query_request_seconds_count", labels) or 0.0
+
+
 async def test_requests_are_measured_per_route(api, shop):
     order_id = shop.place()
     await shop.project()
@@ -234,8 +241,12 @@ async def test_requests_are_measured_per_route(api, shop):
         api.get(f"/v1/no-such-{order_id}"),
     )
 
+    before = counted()
+    for ask in (api.client.get, api.client.head):
+        await ask(f"/v1/orders/{order_id}")
     text = (await api.get("/metrics")).text
 
+    assert counted() == before + 2
     for route in ("/v1/orders/{order_id}", "/v1/orders", "/v1/customers/{customer_id:path}/orders"):
         assert f'orderlog_query_request_seconds_count{{route="{route}",status="200"}}' in text
     assert 'orderlog_query_request_seconds_count{route="none",status="404"}' in text

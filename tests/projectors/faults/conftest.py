@@ -6,8 +6,9 @@ import shutil
 import signal
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -23,7 +24,7 @@ from runtime.embedded.postgres import Credentials, data_folder, postgres, remove
 from runtime.embedded.roles import ensure_owner, url
 from runtime.settings import DatabaseSettings
 from tests.projectors.checking import Snapshot, look
-from tests.projectors.running import DEADLINE_S, Projector
+from tests.projectors.running import DEADLINE_S, projected
 
 TEMPLATE = "orderlog_template"
 
@@ -181,14 +182,4 @@ def patient(own_settings) -> Patient:
 def projecting_there(facts, own_settings, patient) -> Callable:
     """As `projecting`, on the server of its own."""
 
-    @asynccontextmanager
-    async def run(**more) -> AsyncIterator[Projector]:
-        projector = Projector(facts, own_settings, patient, **more)
-        try:
-            yield projector
-        finally:
-            projector.stop.set()
-            async with asyncio.timeout(DEADLINE_S):
-                await projector.task
-
-    return run
+    return partial(projected, facts, own_settings, patient)
