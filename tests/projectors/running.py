@@ -19,6 +19,7 @@ from .histories import Histories
 DEADLINE_S = 40
 MARKER = 1
 OWNED_EVERY = 10
+_NEVER_MS = 600_000
 
 
 class Facts:
@@ -90,9 +91,14 @@ class Facts:
         return waiting
 
     async def begin(self, partition: int, records: Sequence[Record]) -> KafkaAppender:
-        """Write the records in a transaction that nobody has ended; the next `append` aborts it."""
-        appender = await self._appender(partition)
-        del self._appenders[partition]
+        """Write the records in a transaction that nobody has ended; the next `append` aborts it.
+
+        Its timeout is longer than any test, lest the broker abort it meanwhile.
+        """
+        if partition in self._appenders:
+            await self._appenders.pop(partition).close()
+        settings = self.settings.model_copy(update={"transaction_timeout_ms": _NEVER_MS})
+        appender = await KafkaLog(settings).open_appender(partition)
         await appender._producer.begin_transaction()
         for record in records:
             await appender._producer.send_and_wait(

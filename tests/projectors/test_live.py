@@ -11,7 +11,7 @@ from projectors.live import Live
 from projectors.read_models import PROJECTIONS
 from runtime.settings import ProjectorSettings
 
-from .running import at
+from .running import Projector, at
 
 PARTITIONS = 4
 
@@ -50,17 +50,22 @@ async def test_at_any_moment_the_rows_are_the_facts_before_the_checkpoint(
     seen = {}
     async with projecting(events_max=3) as projector:
         job = asyncio.create_task(facts.happen(300))
-        while not job.done():
+        reached = asyncio.create_task(reach_the_end_of(job, projector))
+        while not reached.done():
             async with owner.transaction(isolation="repeatable_read", readonly=True):
                 below = (await at(owner))["revenue"]
                 rows = await owner.fetch("TABLE read_models.revenue")
             seen[tuple(below.items())] = sorted((tuple(row) for row in rows), key=str)
-        await job
-        await projector.reach()
+        await reached
 
     assert len(seen) > 5
     for below, rows in seen.items():
         assert rows == expected(facts.decoded(dict(below)))["revenue"], below
+
+
+async def reach_the_end_of(job: asyncio.Task, projector: Projector) -> None:
+    await job
+    await projector.reach()
 
 
 async def test_a_restart_goes_on_at_the_checkpoint_and_applies_nothing_twice(
