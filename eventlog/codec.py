@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -130,13 +131,19 @@ def decode(record: StoredRecord) -> Recorded:
         message.fingerprint,
         message.correlation_id,
         message.causation_id,
-        Actor(actor.kind, actor.id),
+        _actor(actor.kind, actor.id),
         message.prev_hash,
         message.command_index,
         message.command_size,
         bodies.read(message, field),
         value,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _actor(kind: str, actor_id: str) -> Actor:
+    """Few act, again and again: one object each."""
+    return Actor(kind, actor_id)
 
 
 def _parse(record: StoredRecord) -> Event:

@@ -6,6 +6,7 @@ the live projector does it, to find the orders that must be parked.
 """
 
 import asyncio
+import gc
 from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -129,6 +130,7 @@ def begin(done: MutableSequence[int]) -> None:
 def work(job: Job) -> None:
     """Do a job in a worker process; see `build`."""
     asyncio.run(build(job))
+    gc.collect()
 
 
 async def build(job: Job) -> None:

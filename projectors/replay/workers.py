@@ -1,6 +1,7 @@
 """Jobs of a rebuild, spread over processes: threads never help, decoding is all Python."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -12,7 +13,6 @@ from typing import Any
 
 from projectors.replay import bulk
 from projectors.replay.bulk import Job
-from runtime.collecting import collect_seldom
 
 _PROGRESS_S = 0.2
 _NICE = 10
@@ -64,7 +64,7 @@ def _begin(done: MutableSequence[int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.nice(_NICE)
-    collect_seldom()
+    gc.disable()  # A partition leaves hardly any cycles: `bulk.work` collects them at its end.
     bulk.begin(done)
 
 
