@@ -1,5 +1,6 @@
 """One child process: its own session, its log file, a bounded start and a bounded stop."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -91,12 +92,22 @@ class Child:
         return f"{lines}\n(log: {self.log_file})"
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens on now, another one at every call.
+
+    Whoever got it listens only later: until then the system would give it away again.
+    """
+    with contextlib.ExitStack() as held:
+        while True:
+            probe = held.enter_context(socket.socket())
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def check_port(port: int, option: str) -> int:

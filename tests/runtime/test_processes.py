@@ -144,6 +144,13 @@ def test_a_port_that_is_taken_names_its_option():
             check_port(port, "--query-port")
 
 
+def test_no_port_is_given_twice(monkeypatch):
+    monkeypatch.setattr("runtime.embedded.child._given", set())
+    seen = {free_port() for _ in range(2_000)}  # Chance alone would repeat about seventy.
+
+    assert len(seen) == 2_000
+
+
 def test_0_is_any_free_port():
     assert check_port(0, "--query-port") > 0
     assert free_port() > 0
