@@ -86,6 +86,7 @@ class Embedded:
                 **log,
                 "ORDERLOG_COMMAND_PORT": str(ports.command),
                 "ORDERLOG_QUERY_URL": state.query_url,
+                "ORDERLOG_KEYS_DATABASE_URL": logins["command"],
             },
         )
         self._start_ours(
@@ -139,7 +140,7 @@ class Embedded:
         self, name: str, verb: list[str], url: str, environment: Mapping[str, str]
     ) -> None:
         self._say(f"starting {name} ...")
-        # Nothing of the caller's settings leaks in: the command process must not know a database.
+        # Nothing of the caller's settings leaks in: the command process knows no read model.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ORDERLOG_")}
         self._run(
             Child(

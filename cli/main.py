@@ -33,6 +33,7 @@ _VERBS = {
     "parked": "cli.read_models.parked",
     "seed": "cli.seed",
     "audit": "cli.audit",
+    "erase": "cli.erasure.verbs",
 }
 """Every verb and its module, in the order of `orderlog --help`."""
 

@@ -15,11 +15,12 @@ from starlette.responses import Response
 
 from command_api.endpoints import Commands, HotApp
 from command_api.metrics import PartitionCollector
-from command_api.neighbours import Neighbours
+from command_api.nodes.neighbours import Neighbours
+from command_api.nodes.peers import Peers
 from command_api.openapi import describe
-from command_api.peers import Peers
 from command_api.problems import Problem, problem_of
 from command_api.routing import Router
+from command_api.sealing import Sealing
 from command_api.submissions import Answers
 from domain.decide import DECIDER
 from eventlog import topics
@@ -27,10 +28,12 @@ from eventlog.group.membership import Membership
 from eventlog.kafka import KafkaLog
 from eventlog.log import LogUnavailable, TopicMismatch
 from eventlog.ownership import Partitions
+from personal_data.keys import Keys, NoKeys
+from personal_data.postgres import PostgresKeys
 from runtime import failpoints
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
-from runtime.settings import CommandSettings, HttpSettings, LogSettings
+from runtime.settings import CommandSettings, HttpSettings, KeysSettings, LogSettings
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.command_api")
@@ -39,6 +42,7 @@ _EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104 - these name no machine
 _ERRORS = {404: "not-found", 405: "method-not-allowed"}
 
 OpenPartitions = Callable[[Peers], AbstractAsyncContextManager[Partitions]]
+OpenKeys = Callable[[], AbstractAsyncContextManager[Keys]]
 
 
 class State(TypedDict):
@@ -50,8 +54,11 @@ class State(TypedDict):
 class _Opened:
     """The partitions while the application runs, for requests, probes and the end."""
 
-    def __init__(self, open_partitions: OpenPartitions, settings: CommandSettings) -> None:
+    def __init__(
+        self, open_partitions: OpenPartitions, open_keys: OpenKeys, settings: CommandSettings
+    ) -> None:
         self._open_partitions = open_partitions
+        self._open_keys = open_keys
         self._settings = settings
         self._partitions: Partitions | None = None
 
@@ -60,11 +67,16 @@ class _Opened:
         """Open the partitions, and close them in the end."""
         settings = self._settings
         timeout_s = settings.peer_timeout_ms / 1000
-        async with Peers(timeout_s) as peers, self._open_partitions(peers) as partitions:
+        async with (
+            self._open_keys() as keys,
+            Peers(timeout_s) as peers,
+            self._open_partitions(peers) as partitions,
+        ):
             router = Router(
                 partitions,
                 Answers(partitions.identity),
                 peers,
+                Sealing(keys),
                 tenant=settings.tenant,
                 wait_s=settings.handover_wait_ms / 1000,
             )
@@ -96,12 +108,20 @@ class _Opened:
             await self._partitions.leave()
 
 
-def create_app(open_partitions: OpenPartitions, settings: CommandSettings) -> FastAPI:
-    """Put the application together; the partitions are open while it runs.
+@asynccontextmanager
+async def no_keys() -> AsyncIterator[Keys]:
+    """Open no key store: personal data is refused."""
+    yield NoKeys()
+
+
+def create_app(
+    open_partitions: OpenPartitions, settings: CommandSettings, open_keys: OpenKeys = no_keys
+) -> FastAPI:
+    """Put the application together; partitions and key store are open while it runs.
 
     `await app.state.leave()` before it ends: the partitions then have other owners already.
     """
-    opened = _Opened(open_partitions, settings)
+    opened = _Opened(open_partitions, open_keys, settings)
     app = HotApp(
         title="orderlog command API",
         version=orderlog_version(),
@@ -154,6 +174,19 @@ async def kafka_partitions(
             await membership.stop()
 
 
+@asynccontextmanager
+async def open_keys(settings: KeysSettings) -> AsyncIterator[Keys]:
+    """Open the key store of the settings; without one, personal data is refused."""
+    if settings.keys_database_url is None:
+        async with no_keys() as none:
+            yield none
+        return
+    url = settings.keys_database_url.get_secret_value()
+    keys = PostgresKeys(url, settings.keys_timeout_ms / 1000, "orderlog_command")
+    async with keys.opened():
+        yield keys
+
+
 def node_url(settings: CommandSettings) -> str:
     """Return where other nodes reach this one; no two nodes may have the same."""
     if settings.node_url:
@@ -171,6 +204,7 @@ def run(**options: Any) -> int:
     """
     configure_logging("command")
     log, settings, limits = LogSettings(), CommandSettings(**options), HttpSettings()
+    keys = KeysSettings()
     try:
         topics.check(log)
     except TopicMismatch as error:
@@ -182,6 +216,8 @@ def run(**options: Any) -> int:
     failpoints.arm(log.failpoints)
     url = node_url(settings)
     node = settings.node or url.partition("://")[2]
-    app = create_app(lambda peers: kafka_partitions(log, node, url, peers), settings)
+    app = create_app(
+        lambda peers: kafka_partitions(log, node, url, peers), settings, lambda: open_keys(keys)
+    )
     address = (settings.command_host, settings.command_port)
     return uvloop.run(serve(app, *address, limits, leave=app.state.leave))

@@ -7,33 +7,26 @@ command (docs/decisions/0008).
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
 from fastapi import FastAPI
-from msgspec.structs import replace
-from pydantic import ValidationError
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from command_api import metrics
+from command_api.batches import commands_of
 from command_api.bodies import (
-    BATCH_ITEM,
     BEGINNINGS,
     COMMANDS,
-    BatchItem,
     Beginning,
     Body,
-    kebab,
 )
-from command_api.problems import Problem, invalid, problem_of, wrong_field
+from command_api.problems import Problem, problem_of
 from command_api.reading import (
-    KEY_MAX,
-    Asked,
     Headers,
     asked,
     headers_of,
@@ -41,13 +34,12 @@ from command_api.reading import (
     parse,
     read_body,
 )
-from command_api.routing import Router
+from command_api.routing import Command, Router, Sent
 from runtime.connections import end_with_client, has_left
 from runtime.settings import CommandSettings
 
 _CREATED, _OK = 201, 200
 _ORDERS = "/v1/orders/"
-_NDJSON = (b"application/x-ndjson", b"application/ndjson")
 
 # Made once: whoever has too much to do should do as little as possible for it.
 _BUSY = Problem(
@@ -127,7 +119,7 @@ class Commands:
             headers = headers_of(scope)
             given = asked(headers, scope["query_string"])
             body = self._validated(model, await self._body(scope, receive, headers))
-            return _answer(await _submit(_router(scope), body, None, given), _CREATED)
+            return _answer(await _submit(_router(scope), (body, None, given)), _CREATED)
 
         return begin
 
@@ -141,7 +133,7 @@ class Commands:
         headers = headers_of(scope)
         given = asked(headers, scope["query_string"])
         body = self._validated(model, await self._body(scope, receive, headers) or b"{}")
-        return _answer(await _submit(_router(scope), body, order_id, given), _OK)
+        return _answer(await _submit(_router(scope), (body, order_id, given)), _OK)
 
     async def batch(self, scope: Scope, receive: Receive) -> Answer:
         """Answer POST /v1/commands: commands on one order keep their order."""
@@ -150,27 +142,10 @@ class Commands:
         raw = await read_body(
             scope, receive, headers, bytes_max=settings.batch_bytes_max, timeout_s=self._timeout_s
         )
-        items = _items(headers, raw, settings)
-        if len(items) > settings.batch_commands_max:
-            raise wrong_field("(body)", f"must have at most {settings.batch_commands_max} commands")
-        _require_batch_headers(given, len(items))
         router = _router(scope)
-        results = await asyncio.gather(
-            *(self._one(router, item, given, number) for number, item in enumerate(items))
-        )
+        sent = await router.sent(commands_of(headers, raw, given, settings))
+        results = await asyncio.gather(*(_result(router, one) for one in sent))
         return _OK, [], orjson.dumps({"results": results})
-
-    async def _one(self, router: Router, item: Any, given: Asked, number: int) -> dict[str, Any]:
-        """Answer one command of a batch with its own status."""
-        try:
-            parsed = BATCH_ITEM.validate_python(item)
-            body = _item_body(parsed)
-            key = parsed.idempotency_key or f"{given.idempotency_key}/{number}"
-            own = replace(given, idempotency_key=key, expected_version=parsed.expected_version)
-            answer = await _submit(router, body, parsed.order_id, own)
-        except Exception as error:  # noqa: BLE001 - each command has its own answer
-            return problem_of(error).result()
-        return {"status": _CREATED if body.creates else _OK, **answer}
 
     async def _body(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
         return await read_body(
@@ -197,17 +172,34 @@ def _router(scope: Scope) -> Router:
     return router
 
 
-async def _submit(router: Router, body: Body, order_id: str | None, given: Asked) -> dict[str, Any]:
-    """Hand the command to its owner and measure what comes of it."""
-    started = time.perf_counter()
+async def _submit(router: Router, command: Command) -> dict[str, Any]:
+    """Hand one command to its owner."""
+    sent = await router.sent([command])
+    return (await _measured(router, sent[0]))[1]
+
+
+async def _result(router: Router, sent: Sent | Exception) -> dict[str, Any]:
+    """Answer one command of a batch with its own status."""
     try:
-        answer = await router.answer(router.submission(body, order_id, given), body, given)
+        status, answer = await _measured(router, sent)
+    except Exception as error:  # noqa: BLE001 - each command has its own answer
+        return problem_of(error).result()
+    return {"status": status, **answer}
+
+
+async def _measured(router: Router, sent: Sent | Exception) -> tuple[int, dict[str, Any]]:
+    """Return status and answer, and measure what comes of the command."""
+    if isinstance(sent, Exception):
+        raise sent
+    body, started = sent.body, time.perf_counter()
+    try:
+        answer = await router.answer(sent)
     except Exception as error:
         metrics.commands(body.command_name, problem_of(error).code).inc()
         raise
     metrics.commands(body.command_name, "replayed" if answer["replayed"] else "accepted").inc()
     metrics.SECONDS.observe(time.perf_counter() - started)
-    return answer
+    return _CREATED if body.creates else _OK, answer
 
 
 def _answer(body: dict[str, Any], status: int) -> Answer:
@@ -219,49 +211,6 @@ def _answer(body: dict[str, Any], status: int) -> Answer:
     if status == _CREATED:
         headers.append((b"location", b"/v1/orders/" + body["order_id"].encode()))
     return status, headers, orjson.dumps(body)
-
-
-def _require_batch_headers(given: Asked, commands: int) -> None:
-    """Refuse what a batch would have to ignore, or to cut off."""
-    if given.expected_version is not None:
-        raise wrong_field("If-Match", "must be left out; commands have their expected_version")
-    room = KEY_MAX - len(f"/{commands - 1}")
-    if len(given.idempotency_key) > room:
-        raise wrong_field(
-            "Idempotency-Key", f"must have at most {room} characters for a batch of {commands}"
-        )
-
-
-def _items(headers: Headers, raw: bytes, limits: CommandSettings) -> list[Any]:
-    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    items = list(_lines(raw, limits)) if kind in _NDJSON else parse(raw, limits)
-    if not isinstance(items, list) or not items:
-        raise wrong_field("(body)", "must be an array of at least one command")
-    return items
-
-
-def _lines(raw: bytes, limits: CommandSettings) -> Iterator[Any]:
-    for number, line in enumerate(raw.splitlines(), 1):
-        if line.strip():
-            yield parse(line, limits, number)
-
-
-def _item_body(item: BatchItem) -> Body:
-    model = COMMANDS.get(kebab(item.command))
-    if model is None:
-        raise wrong_field("command", "must be the name of a command; they are listed at /docs")
-    if item.order_id is None and not model.creates:
-        raise wrong_field("order_id", "is required")
-    raw = to_json(item.data, inf_nan_mode="constants")
-    try:
-        body = model.model_validate_json(raw)
-    except ValidationError as error:
-        raise invalid(error, ("data",)) from error
-    if isinstance(body, Beginning) and item.order_id is not None:
-        if body.order_id not in {None, item.order_id}:
-            raise wrong_field("data.order_id", "must be the same as order_id")
-        return body.model_copy(update={"order_id": item.order_id})
-    return body
 
 
 class HotApp(FastAPI):

@@ -18,6 +18,7 @@ _HEADERS = (
     ("Idempotency-Key", "1 to 255 visible ASCII characters; the same key never appends twice."),
     ("Orders-Correlation-Id", "What this belongs to; kept with every event."),
     ("Orders-Actor", "Who asks, as kind:id; kept with every event."),
+    ("Orders-Reason", "Why, in a line of at most 500 characters; kept with every event."),
     ("traceparent", "W3C trace context; kept in the record's headers."),
 )
 _VERSIONED = ("If-Match", 'The version the order must be at, in quotes: "3".')
@@ -31,7 +32,16 @@ _OF_REQUESTS = (
     "internal-error",
 )
 _OF_COMMANDS = ("rejected", "command-too-large", "idempotency-key-reused", "log-unavailable")
-_RETRIED = ("overloaded", "log-unavailable")
+_OF_PERSONAL_DATA = ("key-store-unavailable",)
+_PERSONAL = {
+    "place-order",
+    "import-order",
+    "set-addresses",
+    "correct-contact",
+    "add-note",
+    "erase-customer-data",
+}
+_RETRIED = ("overloaded", "log-unavailable", "key-store-unavailable")
 
 
 def describe(app: FastAPI, settings: CommandSettings) -> None:
@@ -77,7 +87,7 @@ def _create(body: type[Body]) -> dict[str, Any]:
         "parameters": [*_parameters(), _dry_run()],
         "responses": {
             "201": _accepted(_accepted_by(body, 1), "Location"),
-            **_problems(*_OF_COMMANDS, "order-exists"),
+            **_problems(*_OF_COMMANDS, *_about_keys(body), "order-exists"),
         },
     }
 
@@ -95,9 +105,13 @@ def _command(body: type[Body]) -> dict[str, Any]:
         "parameters": [order, *_parameters(), _parameter(*_VERSIONED), _dry_run()],
         "responses": {
             "200": _accepted(_accepted_by(body, 2)),
-            **_problems(*_OF_COMMANDS, "order-not-found", "version-mismatch"),
+            **_problems(*_OF_COMMANDS, *_about_keys(body), "order-not-found", "version-mismatch"),
         },
     }
+
+
+def _about_keys(body: type[Body]) -> tuple[str, ...]:
+    return _OF_PERSONAL_DATA if body.command_name in _PERSONAL else ()
 
 
 def _operation(body: type[Body]) -> dict[str, Any]:

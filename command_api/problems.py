@@ -22,10 +22,13 @@ from eventlog.submission import (
     PartitionUnavailable,
     VersionMismatch,
 )
+from personal_data.keys import KeysUnavailable
 
 _log = structlog.get_logger("orderlog.command_api")
 
 _ERRORS_MAX = 50
+_KEYS_AFTER_S = 2
+_AGAIN = "Send the same request again, with the same Idempotency-Key."
 
 CODES: dict[str, tuple[int, str]] = {
     "malformed-json": (400, "The body is not the JSON that is read here"),
@@ -43,6 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "idempotency-key-reused": (422, "The Idempotency-Key belongs to another request"),
     "overloaded": (429, "Too much is in flight"),
     "internal-error": (500, "A fault of this service; the outcome is unknown"),
+    "key-store-unavailable": (503, "The keys of personal data are not at hand"),
     "log-unavailable": (503, "The order's partition cannot be written to at the moment"),
 }
 """Every code that this API answers with: its status and its title. Codes never change."""
@@ -103,8 +107,10 @@ def problem_of(error: BaseException) -> Problem:
         return _refusal(error)
     if isinstance(error, Overloaded):
         return _put_off(error)
+    if isinstance(error, KeysUnavailable):
+        return Problem("key-store-unavailable", f"{error}. {_AGAIN}", retry_after_s=_KEYS_AFTER_S)
     _log.error("fault", exc_info=error)
-    return Problem("internal-error", "Send the same request with the same Idempotency-Key again.")
+    return Problem("internal-error", _AGAIN)
 
 
 def _refusal(error: Refused) -> Problem:
@@ -132,7 +138,7 @@ def _put_off(error: Overloaded) -> Problem:
     if isinstance(error, PartitionUnavailable):
         return Problem(
             "log-unavailable",
-            "The outcome is unknown. Send the same request again, with the same Idempotency-Key.",
+            f"The outcome is unknown. {_AGAIN}",
             retry_after_s=error.retry_after_s,
         )
     return Problem(

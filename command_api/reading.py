@@ -21,6 +21,7 @@ _JSON = ("application/json", "application/x-ndjson", "application/ndjson")
 _ANONYMOUS = Actor("system", "anonymous")
 KEY_MAX = 255
 _NAME_MAX = 200
+_REASON_MAX = 500
 _VISIBLE = re.compile(rb"[!-~]+")
 _VERSION = re.compile(rb'"([0-9]{1,10})"')
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -40,6 +41,7 @@ class Asked(Struct, frozen=True):
     actor: Actor
     traceparent: str | None
     is_dry_run: bool
+    reason: str = ""
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -187,6 +189,7 @@ def asked(headers: Headers, query_string: bytes) -> Asked:
         _actor(headers.get(b"orders-actor")),
         None if traceparent is None else traceparent.decode("ascii"),
         _is_dry_run(query_string) if query_string else False,
+        _reason(headers.get(b"orders-reason")),
     )
 
 
@@ -218,6 +221,19 @@ def _actor(header: bytes | None) -> Actor:
     said = header.decode("ascii")
     kind, colon, name = said.partition(":")
     return Actor(kind, name) if colon and kind and name else Actor("user", said)
+
+
+def _reason(header: bytes | None) -> str:
+    """Read a text in UTF-8, as clients send it, without control characters."""
+    if header is None:
+        return ""
+    try:
+        said = header.decode()
+    except UnicodeDecodeError as error:
+        raise wrong_field("Orders-Reason", "must be UTF-8") from error
+    if len(said) > _REASON_MAX or not said.isprintable():
+        raise wrong_field("Orders-Reason", f"must be a line of at most {_REASON_MAX} characters")
+    return said
 
 
 def _is_dry_run(query_string: bytes) -> bool:

@@ -2,20 +2,47 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
+from msgspec import Struct
 
 from command_api.bodies import Body
-from command_api.forwarded import written
-from command_api.peers import Peers
+from command_api.nodes.forwarded import written
+from command_api.nodes.peers import Peers
 from command_api.reading import Asked
+from command_api.sealing import Sealing
 from command_api.submissions import Answers, submission
+from domain.commands import EraseCustomerData
 from eventlog.ownership import Partitions
 from eventlog.submission import NotServing, Submission
+from personal_data.keys import KeysUnavailable
 
 _LOOK_AGAIN_S = 0.25
+
+
+Command: TypeAlias = tuple[Body, str | None, Asked]
+"""A validated body, the order that it is for unless it begins one, and what the headers said."""
+
+
+class Sent(Struct, frozen=True):
+    """One command on its way. Without a key for its personal data it goes no further."""
+
+    body: Body
+    asked: Asked
+    submission: Submission | KeysUnavailable
+
+    def ready(self) -> Submission:
+        """Return what the owner needs.
+
+        Raises:
+            KeysUnavailable: nothing was decided: send it again later.
+        """
+        if isinstance(self.submission, KeysUnavailable):
+            raise self.submission
+        return self.submission
 
 
 class Router:
@@ -27,34 +54,55 @@ class Router:
     """
 
     def __init__(
-        self, partitions: Partitions, answers: Answers, peers: Peers, *, tenant: str, wait_s: float
+        self,
+        partitions: Partitions,
+        answers: Answers,
+        peers: Peers,
+        sealing: Sealing,
+        *,
+        tenant: str,
+        wait_s: float,
     ) -> None:
         self.partitions = partitions
+        self._sealing = sealing
         self._answers = answers
         self._peers = peers
         self._tenant = tenant
         self._wait_s = wait_s
 
-    def submission(self, body: Body, order_id: str | None, asked: Asked) -> Submission:
-        """Put together what the owner needs."""
-        return submission(body, order_id, asked, self._tenant)
+    async def sent(self, commands: Sequence[Command | Exception]) -> list[Sent | Exception]:
+        """Put together what the owners need, keys included; what is wrong stays in its place.
 
-    async def answer(self, sent: Submission, body: Body, asked: Asked) -> dict[str, Any]:
+        All at once: what comes behind this is queued in its sequence, without a pause in between.
+        """
+        plain = [
+            submission(*command, self._tenant)
+            for command in commands
+            if not isinstance(command, Exception)
+        ]
+        keyed = iter(await self._sealing.keyed(plain))
+        return [
+            command if isinstance(command, Exception) else Sent(command[0], command[2], next(keyed))
+            for command in commands
+        ]
+
+    async def answer(self, sent: Sent) -> dict[str, Any]:
         """Return the body of the answer, from whichever node.
 
         Raises:
             domain.errors.Refused, Problem: the command's own answer.
-            eventlog.submission.Overloaded: send it again, with the same key.
+            eventlog.submission.Overloaded, KeysUnavailable: send it again, with the same key.
         """
-        partition = self.partitions.partition_of(sent.order_id)
+        given = sent.ready()
+        partition = self.partitions.partition_of(given.order_id)
         waited_until: float | None = None
         while True:
             changed = self.partitions.changed(partition)
             try:
                 url = self.partitions.elsewhere(partition)
                 if url is None:
-                    return await self.answer_here(sent)
-                command = orjson.dumps(written(body, sent.order_id, asked))
+                    return await self._answer_here(given)
+                command = orjson.dumps(written(sent.body, given.order_id, sent.asked))
                 return await self._peers.send(url, partition, command)
             except NotServing:
                 now_s = time.monotonic()
@@ -66,6 +114,12 @@ class Router:
                     async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
                         await changed.wait()
 
-    async def answer_here(self, sent: Submission) -> dict[str, Any]:
+    async def answer_here(self, sent: Sent) -> dict[str, Any]:
         """Return the body of the answer, from this node and no other."""
-        return self._answers.result(await self.partitions.submit(sent))
+        return await self._answer_here(sent.ready())
+
+    async def _answer_here(self, sent: Submission) -> dict[str, Any]:
+        answer = self._answers.result(await self.partitions.submit(sent))
+        if sent.is_dry_run or type(sent.command) is EraseCustomerData:
+            return await self._sealing.settled(sent, answer)
+        return answer

@@ -39,6 +39,7 @@ def submission(body: Body, order_id: str | None, asked: Asked, tenant: str) -> S
         tenant_id=tenant,
         traceparent=asked.traceparent,
         is_dry_run=asked.is_dry_run,
+        reason=asked.reason,
     )
 
 

@@ -65,6 +65,7 @@ from domain.decider import Decider
 from domain.errors import NoSuchOrder
 from domain.events import OrderEvent
 from domain.order import Order, evolve
+from domain.personal import sealed
 from domain.rules import (
     amendments,
     cancellation,
@@ -233,4 +234,4 @@ def _decide_amendments(state: Order, command: AmendmentCommand) -> Events:
             return amendments.withdraw_amendment(state, command)
 
 
-DECIDER: Decider[Order, OrderCommand, OrderEvent] = Decider(Order(), decide, evolve)
+DECIDER: Decider[Order, OrderCommand, OrderEvent] = Decider(Order(), decide, evolve, sealed)

@@ -1,8 +1,19 @@
 """Values that facts and commands are made of. Money is always `int` minor units of one currency."""
 
 from dataclasses import dataclass
+from typing import NewType
 
 INT64_MAX = 2**63 - 1
+
+
+Sealed = NewType("Sealed", str)
+"""Personal data as text that only the key of its order opens; see `domain.personal`."""
+
+SEALED = "sealed1:"
+"""What sealed text begins with."""
+
+ESSENCE_CHARACTERS = 24
+"""So many characters after it are equal when what is sealed is equal, within one order."""
 
 
 @dataclass(frozen=True, slots=True)

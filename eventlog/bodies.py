@@ -52,11 +52,15 @@ def _shipping(message: Any) -> values.Shipping:
     return values.Shipping(message.method, message.price_minor)
 
 
-def _contact(message: Any) -> values.Contact:
+def _contact(message: Any) -> values.Contact | values.Sealed:
+    if message.sealed:
+        return values.Sealed(message.sealed)
     return values.Contact(message.name, message.email, message.phone)
 
 
-def _address(message: Any) -> values.Address:
+def _address(message: Any) -> values.Address | values.Sealed:
+    if message.sealed:
+        return values.Sealed(message.sealed)
     return values.Address(
         message.name,
         tuple(message.lines),
@@ -112,9 +116,9 @@ _NESTED: Mapping[Any, Build] = {
     tuple[values.ImportedLine, ...]: _past,
     tuple[values.ImportedPayment, ...]: _payments,
     values.Shipping | None: _shipping,
-    values.Address | None: _address,
-    values.Contact | None: _contact,
-    values.Contact: _contact,
+    values.Address | values.Sealed | None: _address,
+    values.Contact | values.Sealed | None: _contact,
+    values.Contact | values.Sealed: _contact,
 }
 """How a field of this type is read; one of a plain type is copied as it is."""
 
@@ -182,6 +186,8 @@ def write(message: pb.Event, field: str, event: OrderEvent) -> None:
             continue  # What is not set is read as 0, "" or () again.
         if build is None:
             setattr(body, name, value)
+        elif isinstance(value, str):
+            getattr(body, name).sealed = value
         elif isinstance(value, tuple):
             part = getattr(body, name)
             for item in value:

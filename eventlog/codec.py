@@ -34,6 +34,7 @@ class Envelope(Struct, frozen=True):
     fingerprint: bytes
     correlation_id: str
     causation_id: str
+    reason: str
     actor: Actor
     prev_hash: bytes
     command_index: int
@@ -75,6 +76,7 @@ def encode(envelope: Envelope, event: OrderEvent) -> bytes:
         fingerprint=envelope.fingerprint,
         correlation_id=envelope.correlation_id,
         causation_id=envelope.causation_id,
+        reason=envelope.reason,
         prev_hash=envelope.prev_hash,
         schema_version=SCHEMA_VERSION,
         command_index=envelope.command_index,
@@ -131,6 +133,7 @@ def decode(record: StoredRecord) -> Recorded:
         message.fingerprint,
         message.correlation_id,
         message.causation_id,
+        message.reason,
         _actor(actor.kind, actor.id),
         message.prev_hash,
         message.command_index,
@@ -201,6 +204,7 @@ def to_json(recorded: Recorded) -> dict[str, Any]:
         "fingerprint": recorded.fingerprint.hex(),
         "correlation_id": recorded.correlation_id,
         "causation_id": recorded.causation_id,
+        "reason": recorded.reason,
         "actor": {"kind": recorded.actor.kind, "id": recorded.actor.id},
         "prev_hash": recorded.prev_hash.hex(),
         "command_index": recorded.command_index,

@@ -3,13 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.decider import Decider
-from domain.errors import Refused
+from domain.errors import Refused, Rejected
 from eventlog.codec import Envelope, encode, event_hash, event_key, headers
 from eventlog.log import Record
 from eventlog.state.staging import Staging
@@ -24,11 +25,13 @@ from eventlog.submission import (
     VersionMismatch,
 )
 from eventlog.waiting import Waiting
+from personal_data.sealing import seal
 from runtime.failpoints import reach
 
 State = TypeVar("State")
 
 _RECORD_OVERHEAD_BYTES = 80
+_ERASED = "The personal data of this order was erased; none can be recorded again."
 
 
 class Decision(Struct, frozen=True):
@@ -105,19 +108,28 @@ class Deciding(Generic[State]):
             if known is not None:
                 return Decision(self._known(stream, known, submission, not was_doubtful))
             _check_version(stream, submission.expected_version)
-            events = self.decider.decide(stream.state, submission.command)
+            events = self.decider.decide(stream.state, self._command(stream, submission))
             if not events:
                 return Decision(self._outcome(submission, stream.version, (), replayed=False))
+            if submission.is_erased:
+                return Decision(Rejected("customer-data-erased", _ERASED))
             return self._accept(stream, submission, events, index)
         except Refused as refusal:
             return Decision(refusal)
         except Exception as error:  # noqa: BLE001 - a faulty rule fails its own command alone
             return Decision(error)
 
+    def _command(self, stream: Stream[State], submission: Submission) -> Any:
+        """Return what is to be decided: nothing behind this sees personal data in the clear."""
+        if submission.key is None:
+            return submission.command
+        place = (submission.key, submission.order_id, stream.version + 1)
+        return self.decider.sealed(submission.command, partial(seal, *place))
+
     def _known(
         self, stream: Stream[State], known: Answered, submission: Submission, replayed: bool
     ) -> Outcome:
-        if known.fingerprint != submission.fingerprint:
+        if not submission.is_repeat_of(known.fingerprint):
             raise KeyReused(
                 "this Idempotency-Key belongs to another request on this order; use a new key"
             )
@@ -185,6 +197,7 @@ class Deciding(Generic[State]):
             submission.fingerprint,
             submission.correlation_id,
             submission.causation_id,
+            submission.reason,
             submission.actor,
             prev_hash,
             place,

@@ -13,6 +13,10 @@ class Submission(Struct, frozen=True):
     `command_id` is the idempotency key; `fingerprint` is the SHA-256 of the canonical request, so
     that a repeat is told from a reuse. `occurred_at_us` None: now. A dry run is decided like any
     other command, and changes nothing.
+
+    A command that brings personal data has its order's `key`, which seals it; the fingerprint is
+    then a keyed one, and `plain_fingerprint` that of releases before. `is_erased`: the key was
+    destroyed, and nothing personal can be kept any more.
     """
 
     order_id: str
@@ -28,6 +32,14 @@ class Submission(Struct, frozen=True):
     tenant_id: str
     traceparent: str | None = None
     is_dry_run: bool = False
+    reason: str = ""
+    key: bytes | None = None
+    plain_fingerprint: bytes | None = None
+    is_erased: bool = False
+
+    def is_repeat_of(self, fingerprint: bytes) -> bool:
+        """Tell whether this is the same request; without the key there is no telling, and it is."""
+        return self.is_erased or fingerprint in (self.fingerprint, self.plain_fingerprint)
 
 
 class EventRef(Struct, frozen=True, gc=False):

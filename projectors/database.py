@@ -14,7 +14,7 @@ CHECKPOINTS_CHANNEL = "orderlog_checkpoints"
 GENERATIONS_CHANNEL = "orderlog_generations"
 """Notified when another generation goes live; the payload is the projection."""
 
-NEWEST_RELATION = "orderlog.live_parked"
+NEWEST_RELATION = "orderlog.key_states"
 """What the newest migration makes: a database without it is of an older release."""
 
 _CONNECT_TIMEOUT_S = 10

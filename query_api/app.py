@@ -11,9 +11,10 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from personal_data.postgres import PostgresKeys
 from query_api import metrics, problems
 from query_api.checkpoints import Checkpoints
-from query_api.database import Database, SchemaMissing
+from query_api.database import ROLE, Database, SchemaMissing
 from query_api.metrics import Measured
 from query_api.reading import Reader
 from query_api.resources import Resources
@@ -21,7 +22,7 @@ from query_api.routes import documentation, orders, projections, reports, stream
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
-from runtime.settings import DatabaseSettings, HttpSettings, QuerySettings
+from runtime.settings import DatabaseSettings, HttpSettings, KeysSettings, QuerySettings
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.query")
@@ -63,21 +64,24 @@ class HotApp(FastAPI):
 
 
 def create_app(
-    query: QuerySettings | None = None, database: DatabaseSettings | None = None
+    query: QuerySettings | None = None,
+    database: DatabaseSettings | None = None,
+    keys: KeysSettings | None = None,
 ) -> FastAPI:
     """Make the application; settings that are not given are read from the environment.
 
     Call `app.state.checkpoints.close()` when the process is to end: it ends the streams.
     """
     query, database = query or QuerySettings(), database or DatabaseSettings()
+    opener = _keys(keys or KeysSettings(), database)
     source = Database(database, query)
     checkpoints = Checkpoints(source)
-    reader = Reader(source, checkpoints, query.wait_ms_default)
+    reader = Reader(source, checkpoints, opener, query.wait_ms_default)
     following = Following(checkpoints, Streams(query.query_streams_max))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Resources]:
-        async with source.opened(), checkpoints.running():
+        async with source.opened(), opener.opened(), checkpoints.running():
             yield Resources(reader=reader, following=following)
 
     app = HotApp(
@@ -99,6 +103,12 @@ def create_app(
         app.include_router(router)
     documentation.install(app)
     return app
+
+
+def _keys(settings: KeysSettings, database: DatabaseSettings) -> PostgresKeys:
+    """Return the key store: beside the read models, unless it has an address of its own."""
+    url = settings.keys_database_url or database.database_url
+    return PostgresKeys(url.get_secret_value(), settings.keys_timeout_ms / 1000, ROLE)
 
 
 def run() -> int:

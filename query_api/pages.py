@@ -39,7 +39,8 @@ class Page:
             cursor = cursors.encode(self.scope, rows[-1]["key"], rows[-1]["order_id"])
         documents = ",".join(served(row["document"], row["stale_since"]) for row in rows)
         body = f'{{"orders":[{documents}],"next_cursor":{orjson.dumps(cursor).decode()}}}'
-        return Response(body, headers=answer.headers(), media_type="application/json")
+        opened = await reader.opened(body.encode())
+        return Response(opened, headers=answer.headers(), media_type="application/json")
 
 
 def served(document: str, stale_since: str | None) -> str:

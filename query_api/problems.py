@@ -24,6 +24,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "other-log": (409, "The position belongs to another log"),
     "invalid-query": (422, "The request has wrong parameters"),
     "internal-error": (500, "The query API has failed"),
+    "key-store-unavailable": (503, "The keys of personal data are not at hand"),
     "database-unavailable": (503, "The read models cannot be reached"),
     "not-yet-projected": (503, "The read model does not contain the position yet"),
     "query-timeout": (503, "The read models took too long to answer"),

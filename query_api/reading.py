@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from personal_data.keys import Keys, KeysUnavailable
+from personal_data.opening import open_all
 from query_api import metrics
 from query_api.checkpoints import Checkpoints
 from query_api.database import Database, RowsMissing
@@ -108,9 +110,12 @@ class Answer:
 class Reader:
     """Asks the read models, and waits for them."""
 
-    def __init__(self, database: Database, checkpoints: Checkpoints, wait_ms_default: int) -> None:
+    def __init__(
+        self, database: Database, checkpoints: Checkpoints, keys: Keys, wait_ms_default: int
+    ) -> None:
         self._database = database
         self._checkpoints = checkpoints
+        self._keys = keys
         self._wait_ms_default = wait_ms_default
         self._known: Identity | None = None
 
@@ -151,6 +156,21 @@ class Reader:
             return await self._database.fetch(sql, *arguments)
         except RowsMissing as error:
             raise schema_missing() from error
+
+    async def opened(self, body: bytes) -> bytes:
+        """Return JSON with the personal data in it in the clear; null where it was erased.
+
+        Keys are asked for each time: whoever erases need not wait for anybody's memory.
+
+        Raises:
+            Problem: `key-store-unavailable`.
+        """
+        try:
+            return await open_all(body, self._keys)
+        except KeysUnavailable as error:
+            raise Problem(
+                "key-store-unavailable", str(error), retry_after_s=_RETRY_AFTER_S["pending"]
+            ) from error
 
     async def identity(self) -> Identity:
         """Return which log the read models are built from; asked once, it never changes.

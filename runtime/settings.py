@@ -113,6 +113,24 @@ class CommandSettings(_Settings):
     )
 
 
+def _postgres(url: SecretStr | None) -> SecretStr | None:
+    """Refuse what no client can use, here and in words: theirs may quote the password."""
+    if url is not None and not _POSTGRES.fullmatch(url.get_secret_value()):
+        raise ValueError("must look like postgresql://user:password@host:port/database")
+    return url
+
+
+class KeysSettings(_Settings):
+    """Where the keys of personal data are."""
+
+    keys_database_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host:port/database of the key store"
+    )
+    keys_timeout_ms: int = Field(2_000, ge=50, le=60_000)
+
+    _is_address = field_validator("keys_database_url")(_postgres)
+
+
 class DatabaseSettings(_Settings):
     """Where Postgres is. The command side never reads this."""
 
@@ -121,13 +139,7 @@ class DatabaseSettings(_Settings):
         description="postgresql://user:password@host:port/database",
     )
 
-    @field_validator("database_url")
-    @classmethod
-    def _is_address(cls, url: SecretStr) -> SecretStr:
-        """Refuse what no client can use, here and in words: theirs may quote the password."""
-        if not _POSTGRES.fullmatch(url.get_secret_value()):
-            raise ValueError("must look like postgresql://user:password@host:port/database")
-        return url
+    _is_address = field_validator("database_url")(_postgres)
 
     database_pool_max: int = Field(10, ge=1, le=1_000)
     statement_timeout_ms: int = Field(30_000, ge=100, le=86_400_000)

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 OURS = (
     "domain",
+    "personal_data",
     "eventlog",
     "command_api",
     "projectors",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from domain.values import Address, Contact, RepricedLine, Tax
+from domain.values import Address, Contact, RepricedLine, Sealed, Tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class RemoveLine:
 class SetAddresses:
     """Say where the order goes to and who it is for; None leaves what was there."""
 
-    ship_to: Address | None = None
-    bill_to: Address | None = None
-    contact: Contact | None = None
+    ship_to: Address | Sealed | None = None
+    bill_to: Address | Sealed | None = None
+    contact: Contact | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from domain.values import (
     ImportedPayment,
     Line,
     LineQuantity,
+    Sealed,
     Shipping,
 )
 
@@ -24,9 +25,9 @@ class PlaceOrder:
     lines: tuple[Line, ...]
     discounts: tuple[Discount, ...] = ()
     shipping: Shipping | None = None
-    contact: Contact | None = None
-    ship_to: Address | None = None
-    bill_to: Address | None = None
+    contact: Contact | Sealed | None = None
+    ship_to: Address | Sealed | None = None
+    bill_to: Address | Sealed | None = None
     replaces_order_id: str | None = None
 
 
@@ -43,9 +44,9 @@ class ImportOrder:
     payments: tuple[ImportedPayment, ...] = ()
     discounts: tuple[Discount, ...] = ()
     shipping: Shipping | None = None
-    contact: Contact | None = None
-    ship_to: Address | None = None
-    bill_to: Address | None = None
+    contact: Contact | Sealed | None = None
+    ship_to: Address | Sealed | None = None
+    bill_to: Address | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class AddNote:
 class CorrectContact:
     """Say how the customer is really reached."""
 
-    contact: Contact
+    contact: Contact | Sealed
 
 
 @dataclass(frozen=True, slots=True)

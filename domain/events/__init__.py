@@ -95,6 +95,7 @@ class Recorded(NamedTuple):
     fingerprint: bytes
     correlation_id: str
     causation_id: str
+    reason: str
     actor: Actor
     prev_hash: bytes
     command_index: int

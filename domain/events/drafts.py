@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from domain.values import Address, Contact, RepricedLine, Tax
+from domain.values import Address, Contact, RepricedLine, Sealed, Tax
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,9 @@ class LineRemoved:
 class AddressesSet:
     """Where the order goes to and who it is for; None leaves what was there."""
 
-    ship_to: Address | None
-    bill_to: Address | None
-    contact: Contact | None
+    ship_to: Address | Sealed | None
+    bill_to: Address | Sealed | None
+    contact: Contact | Sealed | None
 
 
 @dataclass(frozen=True, slots=True)

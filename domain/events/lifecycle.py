@@ -11,6 +11,7 @@ from domain.values import (
     ImportedPayment,
     LineQuantity,
     PlacedLine,
+    Sealed,
     Shipping,
 )
 
@@ -24,9 +25,9 @@ class OrderPlaced:
     lines: tuple[PlacedLine, ...]
     discounts: tuple[Discount, ...]
     shipping: Shipping | None
-    contact: Contact | None
-    ship_to: Address | None
-    bill_to: Address | None
+    contact: Contact | Sealed | None
+    ship_to: Address | Sealed | None
+    bill_to: Address | Sealed | None
     subtotal_minor: int
     discount_minor: int
     tax_minor: int
@@ -53,9 +54,9 @@ class OrderImported:
     payments: tuple[ImportedPayment, ...]
     discounts: tuple[Discount, ...]
     shipping: Shipping | None
-    contact: Contact | None
-    ship_to: Address | None
-    bill_to: Address | None
+    contact: Contact | Sealed | None
+    ship_to: Address | Sealed | None
+    bill_to: Address | Sealed | None
     subtotal_minor: int
     discount_minor: int
     tax_minor: int
@@ -144,7 +145,7 @@ class NoteAdded:
 class ContactCorrected:
     """How to reach the customer, as it should have been."""
 
-    contact: Contact
+    contact: Contact | Sealed
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from domain.order.state import (
     ShipmentStage,
     pieces_of,
 )
+from domain.personal import essence
 from domain.pricing import order_total, value_of
 from domain.statuses import Lifecycle
 from domain.values import ImportedLine, ImportedPayment, LineQuantity, PlacedLine
@@ -70,11 +71,12 @@ def evolve(state: Order, event: LifecycleEvent) -> Order:  # noqa: C901, PLR0912
         case OrderArchived():
             return replace(state, lifecycle=Lifecycle.ARCHIVED)
         case NoteAdded(note_id=note_id, text=text):
-            return replace(state, notes={**state.notes, note_id: text})
+            return replace(state, notes={**state.notes, note_id: essence(text)})
         case ContactCorrected(contact=contact):
             return replace(state, contact=contact)
         case CustomerDataErased():
-            return replace(state, contact=None, is_erased=True)
+            draft = replace(state.draft, ship_to=None, bill_to=None)
+            return replace(state, contact=None, draft=draft, is_erased=True)
 
 
 def _placed(state: Order, event: OrderPlaced) -> Order:

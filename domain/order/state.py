@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from domain.statuses import Lifecycle, Money
-from domain.values import Address, Contact, Discount, Line, LineQuantity, PlacedLine, Shipping
+from domain.values import (
+    Address,
+    Contact,
+    Discount,
+    Line,
+    LineQuantity,
+    PlacedLine,
+    Sealed,
+    Shipping,
+)
 
 
 class PspFact(Enum):
@@ -55,8 +64,8 @@ class Draft:
     lines: Mapping[str, Line] = field(default_factory=dict)
     discounts: Mapping[str, Discount] = field(default_factory=dict)
     shipping: Shipping | None = None
-    ship_to: Address | None = None
-    bill_to: Address | None = None
+    ship_to: Address | Sealed | None = None
+    bill_to: Address | Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +207,7 @@ class Order:
     total_minor: int = 0
     cancelled_minor: int = 0
     returned_minor: int = 0
-    contact: Contact | None = None
+    contact: Contact | Sealed | None = None
     is_erased: bool = False
     draft: Draft = field(default_factory=Draft)
     lines: Mapping[str, OrderLine] = field(default_factory=dict)

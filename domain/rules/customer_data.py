@@ -4,12 +4,13 @@ from domain.commands import CorrectContact, EraseCustomerData
 from domain.errors import Rejected
 from domain.events import ContactCorrected, CustomerDataErased, OrderEvent
 from domain.order import Order
+from domain.personal import is_same
 
 
 def correct_contact(state: Order, command: CorrectContact) -> list[OrderEvent]:
     """Say how the customer is really reached. The same again: nothing."""
     require_not_erased(state)
-    if state.contact == command.contact:
+    if is_same(state.contact, command.contact):
         return []
     return [ContactCorrected(command.contact)]
 

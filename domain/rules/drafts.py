@@ -25,6 +25,7 @@ from domain.events import (
     ShippingSelected,
 )
 from domain.order import Order
+from domain.personal import is_same
 from domain.rules.customer_data import require_not_erased
 from domain.rules.lines import (
     numbered,
@@ -95,7 +96,7 @@ def set_addresses(state: Order, command: SetAddresses) -> list[OrderEvent]:
     require_not_erased(state)
     known = (state.draft.ship_to, state.draft.bill_to, state.contact)
     asked = (command.ship_to, command.bill_to, command.contact)
-    if all(new in {None, old} for new, old in zip(asked, known, strict=True)):
+    if all(new is None or is_same(new, old) for new, old in zip(asked, known, strict=True)):
         return []
     return [AddressesSet(*asked)]
 

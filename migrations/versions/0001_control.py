@@ -2,31 +2,10 @@
 
 from alembic import op
 
+from migrations.roles import ensure
+
 revision = "0001"
 down_revision = None
-
-# Roles belong to the whole server, so another database's migration may make them first.
-_ROLES = """
-DO $$
-DECLARE wanted text;
-BEGIN
-    FOREACH wanted IN ARRAY ARRAY['orderlog_projector', 'orderlog_query'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-            END;
-        END IF;
-        IF NOT pg_has_role(current_user, wanted, 'SET') THEN
-            BEGIN
-                EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET TRUE', wanted, current_user);
-            EXCEPTION WHEN duplicate_object OR unique_violation OR internal_error THEN
-                IF NOT pg_has_role(current_user, wanted, 'SET') THEN RAISE; END IF;
-            END;
-        END IF;
-    END LOOP;
-END $$
-"""
 
 _TABLES = (
     """
@@ -96,7 +75,7 @@ _RIGHTS = (
 
 def upgrade() -> None:
     """Make them."""
-    op.execute(_ROLES)
+    ensure("orderlog_projector", "orderlog_query")
     for statement in (*_TABLES, *_RIGHTS):
         op.execute(statement)
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import lru_cache
-from types import NoneType, UnionType
-from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from domain.events import OrderEvent, Recorded
 from domain.values import Actor
@@ -50,10 +50,10 @@ def event_of(name: str, body: Mapping[str, Any]) -> OrderEvent:
 @lru_cache(maxsize=256)
 def _builder(kind: Any) -> Build:
     """Return what makes a value of the type `kind` from JSON; None and missing are its empty."""
-    if get_origin(kind) is UnionType:
-        (one,) = [member for member in get_args(kind) if member is not NoneType]
+    if get_origin(kind) in {UnionType, Union}:
+        one = get_args(kind)[0]  # Of a fact's fields, what comes behind it is sealed, or None.
         build = _builder(one)
-        return lambda value: None if value is None else build(value)
+        return lambda value: value if value is None or isinstance(value, str) else build(value)
     if get_origin(kind) is tuple:
         item = _builder(get_args(kind)[0])
         return lambda values: tuple(item(value) for value in values or ())
@@ -80,6 +80,7 @@ def _recorded(entry: Entry) -> Recorded:
         fingerprint=b"",
         correlation_id="",
         causation_id="",
+        reason="",
         actor=Actor("", ""),
         prev_hash=b"",
         command_index=0,

@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from domain.events import AmendmentApplied
-from domain.values import Address, Contact, Discount, ImportedLine, PlacedLine, Shipping, Tax
+from domain.values import (
+    Address,
+    Contact,
+    Discount,
+    ImportedLine,
+    PlacedLine,
+    Sealed,
+    Shipping,
+    Tax,
+)
 from projectors.kinds import Document
 
 _LEFT = frozenset({"DISPATCHED", "DELIVERY_FAILED", "DELIVERED"})
@@ -133,10 +142,10 @@ def taxes(given: Iterable[Tax]) -> list[Document]:
     ]
 
 
-def address(given: Address | None) -> Document | None:
-    """Return an address as documents show it."""
-    if given is None:
-        return None
+def address(given: Address | Sealed | None) -> Document | str | None:
+    """Return an address as documents keep it; what is sealed is opened when it is read."""
+    if given is None or isinstance(given, str):
+        return given
     return {
         "name": given.name,
         "lines": list(given.lines),
@@ -147,10 +156,10 @@ def address(given: Address | None) -> Document | None:
     }
 
 
-def contact(given: Contact | None) -> Document | None:
-    """Return a contact as documents show it."""
-    if given is None:
-        return None
+def contact(given: Contact | Sealed | None) -> Document | str | None:
+    """Return a contact as documents keep it; what is sealed is opened when it is read."""
+    if given is None or isinstance(given, str):
+        return given
     return {"name": given.name, "email": given.email, "phone": given.phone}
 
 

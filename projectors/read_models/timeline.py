@@ -26,6 +26,7 @@ def table(generation: int | None = None) -> Table:
         Column("actor_id", Text, nullable=False),
         Column("correlation_id", Text, nullable=False),
         Column("causation_id", Text, nullable=False),
+        Column("reason", Text, nullable=False),
         Column("command_id", Text, nullable=False),
         Column("body", Text, nullable=False),
         Index(f"{name}_key", "order_id", "version", unique=True),
@@ -52,10 +53,11 @@ def rows(recorded: Recorded) -> tuple[Row, ...]:
             recorded.actor.id,
             recorded.correlation_id,
             recorded.causation_id,
+            recorded.reason,
             recorded.command_id,
             orjson.dumps(recorded.event).decode(),
         ),
     )
 
 
-PROJECTION = Append("timeline", 1, table, rows)
+PROJECTION = Append("timeline", 2, table, rows)

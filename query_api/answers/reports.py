@@ -64,6 +64,7 @@ class Event(Answer):
     actor: Actor
     correlation_id: str
     causation_id: str
+    reason: str
     command_id: str
     partition: int
     offset: int

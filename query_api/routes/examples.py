@@ -74,6 +74,7 @@ EVENT_EXAMPLE = {
     "actor": {"kind": "user", "id": "u-1"},
     "correlation_id": "checkout-42",
     "causation_id": "accept-1",
+    "reason": "stock is there",
     "command_id": "accept-1",
     "partition": 0,
     "offset": 2,

@@ -57,7 +57,7 @@ async def get_order_as_of(
     headers = answer.raw_headers(first["partition"], first["stale_since"])
     # As of then, the order was this; only a time after the first event that waits may lack some.
     body = {**(order or {}), "stale_since": None if is_by_version else first["stale_since"]}
-    return [(b"etag", f'"{last}"'), *headers], orjson.dumps(body)
+    return [(b"etag", f'"{last}"'), *headers], await reader.opened(orjson.dumps(body))
 
 
 def _not_there(order_id: UUID, query: AsOf, last: int) -> Problem:

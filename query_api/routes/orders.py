@@ -77,7 +77,7 @@ class OneOrder:
         # Whoever knows the version does not know that it is stale by now.
         if not stale and _is_known(_text(given.get(b"if-none-match")), etag):
             return _NOT_MODIFIED, headers, b""
-        body = pages.served(row["document"], stale).encode()
+        body = await reader.opened(pages.served(row["document"], stale).encode())
         return _OK, _with_body(headers, body), body
 
 

@@ -109,7 +109,9 @@ class _OrderTail:
             self._version = answer.rows[-1]["version"]
         offset = answer.contained.position.offsets[self._partition]
         return Look(
-            b"".join(frame(entry(row), row["version"]) for row in answer.rows),
+            await self._reader.opened(
+                b"".join(frame(entry(row), row["version"]) for row in answer.rows)
+            ),
             is_more=len(answer.rows) == _EVENTS_OF_ORDER_MAX,
             is_news=lambda text: self._offset(text) != offset,
         )
@@ -143,7 +145,7 @@ class _LogTail:
             frames.append(frame(entry(row), self._token()))
         text = answer.contained.text
         return Look(
-            b"".join(frames),
+            await self._reader.opened(b"".join(frames)),
             is_more=any(len(part) == _EVENTS_PER_PARTITION_MAX for part in parts),
             is_news=lambda now: now != text,
         )

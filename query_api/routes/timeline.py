@@ -19,7 +19,7 @@ router = APIRouter(tags=["history"], dependencies=[Once])
 
 COLUMNS = (
     "order_id, version, partition, log_offset, event_id, type, occurred_at, recorded_at, "
-    "actor_kind, actor_id, correlation_id, causation_id, command_id, body"
+    "actor_kind, actor_id, correlation_id, causation_id, reason, command_id, body"
 )
 EVENTS_OF_ORDER = statement(
     "timeline",
@@ -57,7 +57,8 @@ async def get_timeline(
         "stale_since": stale,
     }
     headers = answer.headers(partition, stale)
-    return Response(orjson.dumps(body), headers=headers, media_type="application/json")
+    opened = await reader.opened(orjson.dumps(body))
+    return Response(opened, headers=headers, media_type="application/json")
 
 
 def entry(row: asyncpg.Record) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def entry(row: asyncpg.Record) -> dict[str, Any]:
         "actor": {"kind": row["actor_kind"], "id": row["actor_id"]},
         "correlation_id": row["correlation_id"],
         "causation_id": row["causation_id"],
+        "reason": row["reason"],
         "command_id": row["command_id"],
         "partition": row["partition"],
         "offset": row["log_offset"],

@@ -11,7 +11,7 @@ import socket
 import stat
 import struct
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runtime.embedded.child import Child
@@ -35,6 +35,7 @@ class Credentials:
     owner: str
     projector: str
     query: str
+    command: str = ""
 
 
 def postgres(folder: Path, port: int, *, is_durable: bool = True) -> tuple[Child, Credentials]:
@@ -57,7 +58,7 @@ def postgres(folder: Path, port: int, *, is_durable: bool = True) -> tuple[Child
     data = data_folder(folder)
     secrets_file = folder / "credentials.json"
     if not version_file.exists():
-        credentials = Credentials(*(secrets.token_hex(16) for _ in range(4)))
+        credentials = Credentials(*(secrets.token_hex(16) for _ in range(5)))
         _write_private(secrets_file, json.dumps(asdict(credentials)))
         _initialise(home, data, credentials.admin)
         version_file.write_text(POSTGRES_VERSION)
@@ -66,8 +67,12 @@ def postgres(folder: Path, port: int, *, is_durable: bool = True) -> tuple[Child
     except (OSError, ValueError, TypeError) as error:
         raise StackError(
             f"{secrets_file} is missing or damaged, and Postgres lets nobody in without it: delete "
-            f"{folder} (the read models are built again from Kafka), or use another --data-dir"
+            f"{folder} (the read models are built again from Kafka; personal data is lost with its "
+            "keys), or use another --data-dir"
         ) from error
+    if not credentials.command:  # The file of a release whose command side knew no database.
+        credentials = replace(credentials, command=secrets.token_hex(16))
+        _write_private(secrets_file, json.dumps(asdict(credentials)))
     options = {"unix_socket_directories": "", "listen_addresses": "127.0.0.1", "port": str(port)}
     if not is_durable:
         options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

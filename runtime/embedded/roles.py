@@ -1,8 +1,10 @@
 """The embedded server's database and login roles: one per process, each with its own password.
 
-What the group roles `orderlog_projector` and `orderlog_query` may do is the migrations' business;
+What the group roles `orderlog_projector` and its like may do is the migrations' business;
 here only people are let in.
 """
+
+from dataclasses import asdict
 
 import asyncpg
 
@@ -10,7 +12,11 @@ from runtime.embedded.postgres import Credentials
 
 DATABASE = "orderlog"
 OWNER = "orderlog_owner"
-_LOGINS = {"projector": "orderlog_projector", "query": "orderlog_query"}
+_LOGINS = {
+    "command": "orderlog_command",
+    "projector": "orderlog_projector",
+    "query": "orderlog_query",
+}
 
 
 def url(port: int, user: str, password: str, database: str = DATABASE) -> str:
@@ -32,7 +38,7 @@ async def ensure_owner(port: int, credentials: Credentials) -> str:
 
 async def ensure_logins(port: int, credentials: Credentials) -> dict[str, str]:
     """Make the processes' logins, after migration; return the address for each process."""
-    passwords = {"projector": credentials.projector, "query": credentials.query}
+    passwords = asdict(credentials)
     admin = await asyncpg.connect(url(port, "postgres", credentials.admin, DATABASE))
     try:
         for login, group in _LOGINS.items():

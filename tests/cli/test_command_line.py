@@ -33,6 +33,8 @@ LEAVES = [
     ("seed",),
     ("audit", "export"),
     ("audit", "verify"),
+    ("erase", "customer"),
+    ("erase", "status"),
 ]
 NEED_KAFKA = [("topics", "ensure"), ("topics", "check"), ("serve", "command")]
 NEED_POSTGRES = [("lag",), ("parked", "list"), ("rebuild",), ("verify", "--all"), ("migrate",)]

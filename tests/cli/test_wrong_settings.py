@@ -12,6 +12,7 @@ VERBS = {
     settings.CommandSettings: ("serve", "command"),
     settings.QuerySettings: ("serve", "query"),
     settings.ProjectorSettings: ("project",),
+    settings.KeysSettings: ("serve", "command"),
 }
 """A verb that reads these settings before it does anything else."""
 

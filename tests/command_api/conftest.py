@@ -5,11 +5,12 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import orjson
 import pytest
 
 from command_api.app import create_app
@@ -21,6 +22,8 @@ from eventlog.codec import decode, is_event
 from eventlog.log import Record
 from eventlog.memory import MemoryAppender, MemoryLog
 from eventlog.ownership import Partitions
+from personal_data.keys import Keys, MemoryKeys
+from personal_data.opening import open_all
 from runtime.settings import CommandSettings, LogSettings
 
 from .lives import LIVES, NOTE, PLACING, Life
@@ -72,6 +75,7 @@ class Api:
     client: httpx2.AsyncClient
     log: MemoryLog
     partitions: Partitions
+    keys: Keys
 
     async def post(
         self, path: str, body: Any = None, query: dict | None = None, **headers: str
@@ -111,6 +115,10 @@ class Api:
         ]
         return [event for event in found if order_id in {None, event.order_id}]
 
+    async def in_the_clear(self, event: Recorded) -> dict:
+        """Return what an event says, as JSON has it, its personal data opened."""
+        return json.loads(await open_all(orjson.dumps(event.event), self.keys))
+
 
 def problem_in(answer: httpx2.Response) -> dict:
     body = answer.json()
@@ -127,8 +135,12 @@ def problem_in(answer: httpx2.Response) -> dict:
 async def serving(
     log: MemoryLog | None = None, decider: Any = DECIDER, *, is_ready: bool = True, **settings: Any
 ) -> AsyncIterator[Api]:
-    """Serve over `log`; `log_settings` in `settings` are the log's, all others the API's."""
+    """Serve over `log`; `log_settings` in `settings` are the log's, all others the API's.
+
+    Among them `keys`: the key store, one in memory unless it is given.
+    """
     log = log or MemoryLog()
+    keys: Keys = settings.pop("keys", None) or MemoryKeys()
     log_settings = LogSettings(**settings.pop("log_settings", {}))
 
     @asynccontextmanager
@@ -141,7 +153,7 @@ async def serving(
             assert not is_ready or set(states().values()) == {"serving"}
             yield partitions
 
-    app = create_app(open_partitions, CommandSettings(**settings))
+    app = create_app(open_partitions, CommandSettings(**settings), lambda: nullcontext(keys))
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: dict, receive: Callable, send: Callable) -> None:
@@ -149,7 +161,7 @@ async def serving(
 
         transport = httpx2.ASGITransport(app=with_state)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            yield Api(client, log, state["router"].partitions)
+            yield Api(client, log, state["router"].partitions, keys)
 
 
 @pytest.fixture(scope="session")

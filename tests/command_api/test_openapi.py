@@ -16,7 +16,13 @@ from runtime.settings import CommandSettings
 
 SOURCES = Path(__file__).parents[2] / "command_api"
 ORDER_PATH = "/v1/orders/{order_id}/"
-HEADERS = {"Idempotency-Key", "Orders-Correlation-Id", "Orders-Actor", "traceparent"}
+HEADERS = {
+    "Idempotency-Key",
+    "Orders-Correlation-Id",
+    "Orders-Actor",
+    "Orders-Reason",
+    "traceparent",
+}
 NO_ROUTE = {"not-found", "method-not-allowed"}
 
 

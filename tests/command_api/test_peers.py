@@ -7,7 +7,7 @@ from contextlib import suppress
 import orjson
 import pytest
 
-from command_api.peers import Peers
+from command_api.nodes.peers import Peers
 from runtime.serving import server
 
 DEADLINE_S = 20

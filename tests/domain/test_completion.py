@@ -161,7 +161,10 @@ def test_personal_data_is_corrected_and_erased_on_any_order(when, end):
     assert when([*history, corrected], EraseCustomerData()) == [erased]
     assert when([*history, corrected, erased], EraseCustomerData()) == []
     assert when([*history, corrected, erased], CorrectContact(ZOE)) == "customer-data-erased"
-    assert when([*history, erased], AddNote("n-1", "x")) == [NoteAdded("n-1", "x")]
+    noted = NoteAdded("n-1", "x")
+    assert when(history, AddNote("n-1", "x")) == [noted]
+    assert when([*history, noted, erased], AddNote("n-1", "x")) == []
+    assert when([*history, erased], AddNote("n-1", "x")) == "customer-data-erased"
 
 
 def test_erased_data_is_not_kept(fold):

@@ -4,12 +4,12 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
 from domain.events import OrderEvent
-from domain.values import Actor
+from domain.values import SEALED, Actor, Sealed
 from eventlog.codec import Envelope
 
 EVENTS: dict[str, type] = {event.__name__: event for event in get_args(OrderEvent)}
@@ -26,7 +26,7 @@ def any_of(kind: Any) -> st.SearchStrategy:
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         return st.builds(kind, **{field.name: any_of(hints[field.name]) for field in fields(kind)})
-    if get_origin(kind) is types.UnionType:
+    if get_origin(kind) in {types.UnionType, Union}:
         return st.one_of(*map(any_of, get_args(kind)))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return st.sampled_from(kind)
@@ -39,7 +39,13 @@ def any_of(kind: Any) -> st.SearchStrategy:
     raise AssertionError(f"a field of type {kind}: say here what its values are")
 
 
-PLAIN = {str: TEXT, int: INT64, bool: st.booleans(), type(None): st.none()}
+PLAIN = {
+    str: TEXT,
+    int: INT64,
+    bool: st.booleans(),
+    type(None): st.none(),
+    Sealed: TEXT.map(lambda text: SEALED + text),
+}
 
 ENVELOPES = st.builds(
     Envelope,
@@ -53,6 +59,7 @@ ENVELOPES = st.builds(
     fingerprint=st.binary(min_size=32, max_size=32),
     correlation_id=TEXT,
     causation_id=TEXT,
+    reason=TEXT,
     actor=st.builds(Actor, TEXT, TEXT),
     prev_hash=st.binary(min_size=32, max_size=32),
     command_index=st.integers(0, 2**32 - 1),

@@ -18,7 +18,21 @@ from eventlog.upcasters import SCHEMA_VERSION, upcast
 from .facts import ENVELOPES, EVENTS, any_of
 
 ENVELOPE = codec.Envelope(
-    "e-1", "default", "o-1", 1, 10, 20, "k", bytes(32), "", "", Actor("user", "u"), bytes(32), 0, 1
+    "e-1",
+    "default",
+    "o-1",
+    1,
+    10,
+    20,
+    "k",
+    bytes(32),
+    "",
+    "",
+    "",
+    Actor("user", "u"),
+    bytes(32),
+    0,
+    1,
 )
 
 

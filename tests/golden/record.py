@@ -175,6 +175,7 @@ ENVELOPE = codec.Envelope(
     fingerprint=bytes(range(32)),
     correlation_id="corr-1",
     causation_id="key-1",
+    reason="as asked",
     actor=values.Actor("user", "u-1"),
     prev_hash=codec.FIRST_PREV_HASH,
     command_index=0,

@@ -193,6 +193,7 @@ def history(*facts: OrderEvent, from_us: int = NINE_US, order_id: str = ORDER) -
             fingerprint=bytes(32),
             correlation_id="corr",
             causation_id="cause",
+            reason="why",
             actor=Actor("user", "u-1"),
             prev_hash=bytes(32),
             command_index=0,

@@ -184,6 +184,7 @@ class Histories:
                 fingerprint=bytes(32),
                 correlation_id="corr",
                 causation_id="cause",
+                reason="",
                 actor=Actor("user", "u-1"),
                 prev_hash=codec.event_hash(value) if value else codec.FIRST_PREV_HASH,
                 command_index=index,

@@ -201,7 +201,7 @@ async def test_a_database_without_its_schema_is_refused(facts, database_settings
 
 
 async def test_a_database_of_an_older_release_is_refused(facts, database_settings, owner):
-    await owner.execute("DROP VIEW orderlog.live_parked")
+    await owner.execute("DROP VIEW orderlog.key_states")
     live = Live(facts.settings, database_settings, ProjectorSettings())
 
     with pytest.raises(Incompatible, match="run `orderlog migrate`"):

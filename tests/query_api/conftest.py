@@ -80,6 +80,7 @@ class Shop:
             fingerprint=bytes(32),
             correlation_id="corr",
             causation_id="cause",
+            reason="",
             actor=Actor("user", "u-1"),
             prev_hash=codec.FIRST_PREV_HASH,
             command_index=0,

@@ -90,7 +90,7 @@ async def test_a_database_without_schema_is_incompatible(postgres_url, owner):
 
 
 async def test_a_database_of_an_older_release_is_incompatible(database_url, owner):
-    await owner.execute("DROP VIEW orderlog.live_parked")
+    await owner.execute("DROP VIEW orderlog.key_states")
     process = await started(
         {"ORDERLOG_DATABASE_URL": database_url, "ORDERLOG_QUERY_PORT": str(free_port())}
     )

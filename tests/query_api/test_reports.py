@@ -133,6 +133,7 @@ async def test_a_timeline_has_every_event_with_its_provenance(api, shop, connect
         "actor": {"kind": "user", "id": "u-1"},
         "correlation_id": "corr",
         "causation_id": "cause",
+        "reason": "",
         "command_id": "key-3",
         "partition": partition,
         "offset": 2,

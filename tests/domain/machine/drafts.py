@@ -161,10 +161,12 @@ class Drafts:
     @rule()
     def erase_customer_data(self):
         if self.send(EraseCustomerData(), SAME if self.is_erased else NEW):
-            self.contact, self.is_erased = None, True
+            self.contact, self.ship_to, self.is_erased = None, None, True
 
     @rule(note=TEXTS, text=TEXTS)
     def add_note(self, note, text):
-        expected = NEW if note not in self.notes else SAME if self.notes[note] == text else NO
+        expected = NO if self.is_erased else NEW
+        if note in self.notes:
+            expected = SAME if self.notes[note] == text else NO
         if self.send(AddNote(note, text), expected):
             self.notes[note] = text

@@ -43,6 +43,7 @@ class Event(_message.Message):
     SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
     COMMAND_INDEX_FIELD_NUMBER: _builtins.int
     COMMAND_SIZE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     ORDER_PLACED_FIELD_NUMBER: _builtins.int
     ORDER_ACCEPTED_FIELD_NUMBER: _builtins.int
     ORDER_REJECTED_FIELD_NUMBER: _builtins.int
@@ -119,6 +120,8 @@ class Event(_message.Message):
     """0-based place of this event among the events of its command."""
     command_size: _builtins.int
     """Number of events of its command."""
+    reason: _builtins.str
+    """Why the command was sent, as its sender said; empty: not said."""
     @_builtins.property
     def actor(self) -> Global___Actor: ...
     @_builtins.property
@@ -243,6 +246,7 @@ class Event(_message.Message):
         schema_version: _builtins.int = ...,
         command_index: _builtins.int = ...,
         command_size: _builtins.int = ...,
+        reason: _builtins.str = ...,
         order_placed: Global___OrderPlaced | None = ...,
         order_accepted: Global___OrderAccepted | None = ...,
         order_rejected: Global___OrderRejected | None = ...,
@@ -298,7 +302,7 @@ class Event(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "addresses_set", b"addresses_set", "amendment_applied", b"amendment_applied", "amendment_declined", b"amendment_declined", "amendment_proposed", b"amendment_proposed", "amendment_withdrawn", b"amendment_withdrawn", "body", b"body", "capture_failed", b"capture_failed", "capture_requested", b"capture_requested", "chargeback_recorded", b"chargeback_recorded", "contact_corrected", b"contact_corrected", "customer_data_erased", b"customer_data_erased", "discount_applied", b"discount_applied", "discount_removed", b"discount_removed", "line_added", b"line_added", "line_quantity_changed", b"line_quantity_changed", "line_removed", b"line_removed", "lines_allocated", b"lines_allocated", "lines_backordered", b"lines_backordered", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "order_accepted", b"order_accepted", "order_archived", b"order_archived", "order_cancelled", b"order_cancelled", "order_completed", b"order_completed", "order_drafted", b"order_drafted", "order_expired", b"order_expired", "order_held", b"order_held", "order_hold_released", b"order_hold_released", "order_imported", b"order_imported", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "order_repriced", b"order_repriced", "payment_authorisation_expired", b"payment_authorisation_expired", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "payment_voided", b"payment_voided", "refund_completed", b"refund_completed", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "return_approved", b"return_approved", "return_closed", b"return_closed", "return_items_received", b"return_items_received", "return_rejected", b"return_rejected", "return_requested", b"return_requested", "shipment_cancelled", b"shipment_cancelled", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_delivery_failed", b"shipment_delivery_failed", "shipment_dispatched", b"shipment_dispatched", "shipment_tracking_updated", b"shipment_tracking_updated", "shipping_selected", b"shipping_selected"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "addresses_set", b"addresses_set", "amendment_applied", b"amendment_applied", "amendment_declined", b"amendment_declined", "amendment_proposed", b"amendment_proposed", "amendment_withdrawn", b"amendment_withdrawn", "body", b"body", "capture_failed", b"capture_failed", "capture_requested", b"capture_requested", "causation_id", b"causation_id", "chargeback_recorded", b"chargeback_recorded", "command_id", b"command_id", "command_index", b"command_index", "command_size", b"command_size", "contact_corrected", b"contact_corrected", "correlation_id", b"correlation_id", "customer_data_erased", b"customer_data_erased", "discount_applied", b"discount_applied", "discount_removed", b"discount_removed", "event_id", b"event_id", "fingerprint", b"fingerprint", "line_added", b"line_added", "line_quantity_changed", b"line_quantity_changed", "line_removed", b"line_removed", "lines_allocated", b"lines_allocated", "lines_backordered", b"lines_backordered", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "occurred_at_us", b"occurred_at_us", "order_accepted", b"order_accepted", "order_archived", b"order_archived", "order_cancelled", b"order_cancelled", "order_completed", b"order_completed", "order_drafted", b"order_drafted", "order_expired", b"order_expired", "order_held", b"order_held", "order_hold_released", b"order_hold_released", "order_id", b"order_id", "order_imported", b"order_imported", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "order_repriced", b"order_repriced", "payment_authorisation_expired", b"payment_authorisation_expired", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "payment_voided", b"payment_voided", "prev_hash", b"prev_hash", "recorded_at_us", b"recorded_at_us", "refund_completed", b"refund_completed", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "return_approved", b"return_approved", "return_closed", b"return_closed", "return_items_received", b"return_items_received", "return_rejected", b"return_rejected", "return_requested", b"return_requested", "schema_version", b"schema_version", "shipment_cancelled", b"shipment_cancelled", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_delivery_failed", b"shipment_delivery_failed", "shipment_dispatched", b"shipment_dispatched", "shipment_tracking_updated", b"shipment_tracking_updated", "shipping_selected", b"shipping_selected", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "addresses_set", b"addresses_set", "amendment_applied", b"amendment_applied", "amendment_declined", b"amendment_declined", "amendment_proposed", b"amendment_proposed", "amendment_withdrawn", b"amendment_withdrawn", "body", b"body", "capture_failed", b"capture_failed", "capture_requested", b"capture_requested", "causation_id", b"causation_id", "chargeback_recorded", b"chargeback_recorded", "command_id", b"command_id", "command_index", b"command_index", "command_size", b"command_size", "contact_corrected", b"contact_corrected", "correlation_id", b"correlation_id", "customer_data_erased", b"customer_data_erased", "discount_applied", b"discount_applied", "discount_removed", b"discount_removed", "event_id", b"event_id", "fingerprint", b"fingerprint", "line_added", b"line_added", "line_quantity_changed", b"line_quantity_changed", "line_removed", b"line_removed", "lines_allocated", b"lines_allocated", "lines_backordered", b"lines_backordered", "lines_cancelled", b"lines_cancelled", "note_added", b"note_added", "occurred_at_us", b"occurred_at_us", "order_accepted", b"order_accepted", "order_archived", b"order_archived", "order_cancelled", b"order_cancelled", "order_completed", b"order_completed", "order_drafted", b"order_drafted", "order_expired", b"order_expired", "order_held", b"order_held", "order_hold_released", b"order_hold_released", "order_id", b"order_id", "order_imported", b"order_imported", "order_placed", b"order_placed", "order_rejected", b"order_rejected", "order_repriced", b"order_repriced", "payment_authorisation_expired", b"payment_authorisation_expired", "payment_authorisation_failed", b"payment_authorisation_failed", "payment_authorisation_requested", b"payment_authorisation_requested", "payment_authorised", b"payment_authorised", "payment_captured", b"payment_captured", "payment_voided", b"payment_voided", "prev_hash", b"prev_hash", "reason", b"reason", "recorded_at_us", b"recorded_at_us", "refund_completed", b"refund_completed", "refund_failed", b"refund_failed", "refund_requested", b"refund_requested", "return_approved", b"return_approved", "return_closed", b"return_closed", "return_items_received", b"return_items_received", "return_rejected", b"return_rejected", "return_requested", b"return_requested", "schema_version", b"schema_version", "shipment_cancelled", b"shipment_cancelled", "shipment_created", b"shipment_created", "shipment_delivered", b"shipment_delivered", "shipment_delivery_failed", b"shipment_delivery_failed", "shipment_dispatched", b"shipment_dispatched", "shipment_tracking_updated", b"shipment_tracking_updated", "shipping_selected", b"shipping_selected", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["order_placed", "order_accepted", "order_rejected", "order_cancelled", "lines_cancelled", "note_added", "order_expired", "order_held", "order_hold_released", "order_completed", "order_archived", "contact_corrected", "customer_data_erased", "order_imported", "payment_authorisation_requested", "payment_authorised", "payment_authorisation_failed", "payment_authorisation_expired", "payment_voided", "capture_requested", "payment_captured", "capture_failed", "refund_requested", "refund_completed", "refund_failed", "chargeback_recorded", "shipment_created", "shipment_dispatched", "shipment_delivered", "shipment_tracking_updated", "shipment_delivery_failed", "shipment_cancelled", "lines_allocated", "lines_backordered", "return_requested", "return_approved", "return_rejected", "return_items_received", "return_closed", "order_drafted", "line_added", "line_quantity_changed", "line_removed", "addresses_set", "shipping_selected", "discount_applied", "discount_removed", "order_repriced", "amendment_proposed", "amendment_applied", "amendment_declined", "amendment_withdrawn"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
@@ -387,6 +391,8 @@ Global___Tax: _TypeAlias = Tax  # noqa: Y015
 
 @_typing.final
 class Address(_message.Message):
+    """Personal data: either `sealed` is set, and nothing else, or all is plain (before sealing began)."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -395,12 +401,15 @@ class Address(_message.Message):
     CITY_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     COUNTRY_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     postal_code: _builtins.str
     city: _builtins.str
     region: _builtins.str
     country: _builtins.str
     """ISO 3166-1 alpha-2."""
+    sealed: _builtins.str
+    """"sealed1:...", see docs/personal-data.md; JSON of the fields above."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
@@ -412,10 +421,11 @@ class Address(_message.Message):
         city: _builtins.str = ...,
         region: _builtins.str = ...,
         country: _builtins.str = ...,
+        sealed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "country", b"country", "lines", b"lines", "name", b"name", "postal_code", b"postal_code", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["city", b"city", "country", b"country", "lines", b"lines", "name", b"name", "postal_code", b"postal_code", "region", b"region", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -423,24 +433,29 @@ Global___Address: _TypeAlias = Address  # noqa: Y015
 
 @_typing.final
 class Contact(_message.Message):
+    """Personal data, see Address."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     PHONE_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     email: _builtins.str
     phone: _builtins.str
+    sealed: _builtins.str
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         email: _builtins.str = ...,
         phone: _builtins.str = ...,
+        sealed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "name", b"name", "phone", b"phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "name", b"name", "phone", b"phone", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

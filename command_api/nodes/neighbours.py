@@ -4,16 +4,16 @@ import asyncio
 from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from command_api.forwarded import RELEASE_ROUTE, ROUTE, Forwarded, ForwardedBatch
-from command_api.peers import BATCH_BYTES_MAX, UNDECIDED
+from command_api.nodes.forwarded import RELEASE_ROUTE, ROUTE, Forwarded, ForwardedBatch
+from command_api.nodes.peers import BATCH_BYTES_MAX, UNDECIDED
 from command_api.problems import problem_of
 from command_api.reading import headers_of, read_body
-from command_api.routing import Router
+from command_api.routing import Command, Router, Sent
 from eventlog.submission import NotServing
 from runtime.settings import CommandSettings
 
@@ -50,7 +50,8 @@ class Neighbours:
         except Exception as error:  # noqa: BLE001 - errors become answers here
             return problem_of(error).response()
         router: Router = request.state.router
-        results = await asyncio.gather(*(_answer(router, one) for one in batch.commands))
+        sent = await router.sent([_read(one) for one in batch.commands])
+        results = await asyncio.gather(*(_answer(router, one) for one in sent))
         return Response(orjson.dumps({"results": results}), media_type="application/json")
 
     async def released(self, request: Request) -> Response:
@@ -64,10 +65,18 @@ class Neighbours:
         return Response(status_code=204)
 
 
-async def _answer(router: Router, one: Forwarded) -> dict[str, Any]:
+def _read(one: Forwarded) -> Command | Exception:
+    """Return a command, or why it cannot be read: its sender may be of another release."""
     try:
-        body, asked = one.read()
-        sent = router.submission(body, one.order_id, asked)
+        return one.read()
+    except (KeyError, ValidationError) as error:
+        return error
+
+
+async def _answer(router: Router, sent: Sent | Exception) -> dict[str, Any]:
+    if isinstance(sent, Exception):
+        return problem_of(sent).result()
+    try:
         return await router.answer_here(sent)
     except NotServing as error:
         return {**problem_of(error).result(), UNDECIDED: True}

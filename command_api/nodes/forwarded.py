@@ -34,17 +34,23 @@ class Forwarded(Part):
     actor_id: str
     traceparent: str | None
     is_dry_run: bool
+    reason: str = ""
 
-    def read(self) -> tuple[Body, Asked]:
-        """Return the body and what its headers said."""
+    def read(self) -> tuple[Body, str | None, Asked]:
+        """Return the body, the order that it is for, and what its headers said."""
         body = COMMANDS[self.command].model_validate_json(orjson.dumps(self.data))
-        return body, Asked(
-            self.idempotency_key,
-            self.expected_version,
-            self.correlation_id,
-            Actor(self.actor_kind, self.actor_id),
-            self.traceparent,
-            self.is_dry_run,
+        return (
+            body,
+            self.order_id,
+            Asked(
+                self.idempotency_key,
+                self.expected_version,
+                self.correlation_id,
+                Actor(self.actor_kind, self.actor_id),
+                self.traceparent,
+                self.is_dry_run,
+                self.reason,
+            ),
         )
 
 

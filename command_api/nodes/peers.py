@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx2
 import orjson
 
-from command_api.forwarded import ROUTE, problem_in
+from command_api.nodes.forwarded import ROUTE, problem_in
 from command_api.problems import Problem
 from eventlog.submission import NotServing, PartitionUnavailable
 
