@@ -7,6 +7,7 @@ release must read them (tests/golden/test_golden.py).
 import json
 import shutil
 import sys
+from dataclasses import replace as replace_event
 from importlib.metadata import version
 from pathlib import Path
 
@@ -164,6 +165,13 @@ SPARSE = [
     events.DiscountApplied("d", 0, None),
     events.AmendmentProposed("a", (), 0, None),
 ]
+SEAL = values.Sealed("sealed1:" + "Zm9yZ2V0LW1lLW5vdA" * 7)
+SEALED = [
+    events.ContactCorrected(SEAL),
+    events.AddressesSet(SEAL, None, SEAL),
+    events.NoteAdded("n-1", SEAL),
+    replace_event(FULL[0], contact=SEAL, ship_to=SEAL, bill_to=SEAL),
+]
 ENVELOPE = codec.Envelope(
     event_id="0193a5c0-7a2b-7c3d-8e4f-000000000001",
     tenant_id="default",
@@ -189,7 +197,7 @@ def main() -> None:
     (folder / SCHEMA).parent.mkdir(parents=True, exist_ok=True)
     if not (folder / SCHEMA).exists():
         shutil.copyfile(HERE.parents[1] / "proto" / SCHEMA, folder / SCHEMA)
-    for form, facts in (("full", FULL), ("sparse", SPARSE)):
+    for form, facts in (("full", FULL), ("sparse", SPARSE), ("sealed", SEALED)):
         for number, event in enumerate(facts, 1):
             name = type(event).__name__
             path = folder / f"{name}.{form}.json"

@@ -26,7 +26,7 @@ def test_stored_bytes_are_read_as_they_were_meant(path):
     # A later release may add fields; what was said then must still be said.
     assert found["data"].items() >= golden["event"].pop("data").items()
     found.pop("data")
-    assert found == golden["event"]
+    assert found.items() >= golden["event"].items()
     assert recorded.value == value
 
 

@@ -119,6 +119,7 @@ def test_the_timeline_has_every_event_with_its_provenance_and_place():
         "u-1",
         "corr",
         "cause",
+        "why",
         "key-2",
         '{"payment_id":"p-1","amount_minor":4470,"method":"card"}',
     )
