@@ -142,9 +142,10 @@ class Commands:
         raw = await read_body(
             scope, receive, headers, bytes_max=settings.batch_bytes_max, timeout_s=self._timeout_s
         )
-        router = _router(scope)
+        started, router = time.perf_counter(), _router(scope)
         sent = await router.sent(commands_of(headers, raw, given, settings))
-        results = await asyncio.gather(*(_result(router, one) for one in sent))
+        answers = await router.answers(sent)
+        results = [_result(one, told, started) for one, told in zip(sent, answers, strict=True)]
         return _OK, [], orjson.dumps({"results": results})
 
     async def _body(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
@@ -173,33 +174,38 @@ def _router(scope: Scope) -> Router:
 
 
 async def _submit(router: Router, command: Command) -> dict[str, Any]:
-    """Hand one command to its owner."""
-    sent = await router.sent([command])
-    return (await _measured(router, sent[0]))[1]
-
-
-async def _result(router: Router, sent: Sent | Exception) -> dict[str, Any]:
-    """Answer one command of a batch with its own status."""
-    try:
-        status, answer = await _measured(router, sent)
-    except Exception as error:  # noqa: BLE001 - each command has its own answer
-        return problem_of(error).result()
-    return {"status": status, **answer}
-
-
-async def _measured(router: Router, sent: Sent | Exception) -> tuple[int, dict[str, Any]]:
-    """Return status and answer, and measure what comes of the command."""
+    """Hand one command to its owner, and measure what comes of it."""
+    started = time.perf_counter()
+    (sent,) = await router.sent([command])
     if isinstance(sent, Exception):
         raise sent
-    body, started = sent.body, time.perf_counter()
     try:
         answer = await router.answer(sent)
     except Exception as error:
-        metrics.commands(body.command_name, problem_of(error).code).inc()
+        _count(sent.body, error, started)
         raise
+    _count(sent.body, answer, started)
+    return answer
+
+
+def _result(
+    sent: Sent | Exception, answer: dict[str, Any] | BaseException, started: float
+) -> dict[str, Any]:
+    """Return the answer to one command of a batch, with its own status."""
+    if isinstance(sent, Exception):
+        return problem_of(sent).result()
+    _count(sent.body, answer, started)
+    if isinstance(answer, BaseException):
+        return problem_of(answer).result()
+    return {"status": _CREATED if sent.body.creates else _OK, **answer}
+
+
+def _count(body: Body, answer: dict[str, Any] | BaseException, started: float) -> None:
+    if isinstance(answer, BaseException):
+        metrics.commands(body.command_name, problem_of(answer).code).inc()
+        return
     metrics.commands(body.command_name, "replayed" if answer["replayed"] else "accepted").inc()
     metrics.SECONDS.observe(time.perf_counter() - started)
-    return _CREATED if body.creates else _OK, answer
 
 
 def _answer(body: dict[str, Any], status: int) -> Answer:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeAlias
 
 import jiter
@@ -122,31 +123,43 @@ def parse(body: bytes, limits: CommandSettings, first_line: int = 1) -> Any:
     except ValueError as error:
         raise Problem("malformed-json", _where(str(error), first_line)) from error
     # Most bodies are too short for either, and are not looked through.
-    is_deep = body.count(b"[") + body.count(b"{") > limits.json_depth_max
-    if is_deep or len(body) > limits.json_digits_max:
-        _require_within(said, limits)
+    if body.count(b"[") + body.count(b"{") > limits.json_depth_max:
+        _require_flat(said, limits.json_depth_max)
+    if len(body) > limits.json_digits_max and _long_number(limits.json_digits_max).search(body):
+        _require_short(said, limits.json_digits_max)
     return said
 
 
-def _require_within(said: Any, limits: CommandSettings) -> None:
-    """Refuse JSON that is nested too deep, and whole numbers that are too long."""
-    ceiling = 10**limits.json_digits_max
-    level, depth = [said], 0
-    while level:
-        within: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                within += value.values()
-            elif isinstance(value, list):
-                within += value
-            elif isinstance(value, int) and abs(value) >= ceiling:
-                raise Problem(
-                    "malformed-json", f"a number has more than {limits.json_digits_max} digits"
-                )
-        depth += any(isinstance(value, dict | list) for value in level)
-        if depth > limits.json_depth_max:
-            raise Problem("malformed-json", f"nested deeper than {limits.json_depth_max}")
-        level = within
+def _require_flat(said: Any, depth_max: int) -> None:
+    level = [said]
+    for _ in range(depth_max):
+        level = [
+            value
+            for outer in level
+            for value in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(value, dict | list)
+        ]
+        if not level:
+            return
+    raise Problem("malformed-json", f"nested deeper than {depth_max}")
+
+
+@cache
+def _long_number(digits_max: int) -> re.Pattern[bytes]:
+    """Find so many digits, in a number or in a text: in most bodies there are none."""
+    return re.compile(rb"[0-9]{%d}" % (digits_max + 1))
+
+
+def _require_short(said: Any, digits_max: int) -> None:
+    ceiling, left = 10**digits_max, [said]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, list):
+            left += value
+        elif isinstance(value, int) and abs(value) >= ceiling:
+            raise Problem("malformed-json", f"a number has more than {digits_max} digits")
 
 
 def _where(said: str, first_line: int) -> str:

@@ -17,7 +17,7 @@ from command_api.sealing import Sealing
 from command_api.submissions import Answers, submission
 from domain.commands import EraseCustomerData
 from eventlog.ownership import Partitions
-from eventlog.submission import NotServing, Submission
+from eventlog.submission import NotServing, Outcome, Overloaded, Submission
 from personal_data.keys import KeysUnavailable
 
 _LOOK_AGAIN_S = 0.25
@@ -101,7 +101,7 @@ class Router:
             try:
                 url = self.partitions.elsewhere(partition)
                 if url is None:
-                    return await self._answer_here(given)
+                    return self._answer(await self._queued(given))
                 command = orjson.dumps(written(sent.body, given.order_id, sent.asked))
                 return await self._peers.send(url, partition, command)
             except NotServing:
@@ -114,12 +114,49 @@ class Router:
                     async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
                         await changed.wait()
 
+    async def answers(
+        self, sent: Sequence[Sent | Exception]
+    ) -> list[dict[str, Any] | BaseException]:
+        """Return per command what `answer` would return or raise.
+
+        Those whose owner is here are queued at once, without a task for each.
+        """
+        begun = [self._begun(one) for one in sent if not isinstance(one, Exception)]
+        ended = iter(await asyncio.gather(*begun, return_exceptions=True))
+        return [one if isinstance(one, Exception) else self._told(next(ended)) for one in sent]
+
+    def _begun(self, sent: Sent) -> asyncio.Future[Any]:
+        try:
+            given = sent.ready()
+            if self.partitions.elsewhere(self.partitions.partition_of(given.order_id)) is None:
+                return self._queued(given)
+        except NotServing:
+            pass  # It waits for the owner of then.
+        except (Overloaded, KeysUnavailable) as error:
+            refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            refused.set_result(error)
+            return refused
+        return asyncio.ensure_future(self.answer(sent))
+
     async def answer_here(self, sent: Sent) -> dict[str, Any]:
         """Return the body of the answer, from this node and no other."""
-        return await self._answer_here(sent.ready())
+        return self._answer(await self._queued(sent.ready()))
 
-    async def _answer_here(self, sent: Submission) -> dict[str, Any]:
-        answer = self._answers.result(await self.partitions.submit(sent))
+    def _queued(self, sent: Submission) -> asyncio.Future[Any]:
+        """Queue a command here; what is awaited is an outcome, a body, or why there is none."""
+        queued = self.partitions.queue(sent)
         if sent.is_dry_run or type(sent.command) is EraseCustomerData:
-            return await self._sealing.settled(sent, answer)
-        return answer
+            return asyncio.ensure_future(self._settled(sent, queued))
+        return queued
+
+    async def _settled(self, sent: Submission, queued: asyncio.Future[Any]) -> dict[str, Any]:
+        return await self._sealing.settled(sent, self._answer(await queued))
+
+    def _answer(self, ended: Any) -> dict[str, Any]:
+        told = self._told(ended)
+        if isinstance(told, BaseException):
+            raise told
+        return told
+
+    def _told(self, ended: Any) -> dict[str, Any] | BaseException:
+        return self._answers.result(ended) if isinstance(ended, Outcome) else ended

@@ -177,20 +177,25 @@ class Partitions:
         """Return an event that is set when owner or health of a partition are others than now."""
         return self._places[partition].changed
 
-    async def submit(self, submission: Submission) -> Outcome:
-        """Hand a command to the owner of its order, here, and wait for the durable answer.
+    def queue(self, submission: Submission) -> asyncio.Future[Outcome | Exception]:
+        """Hand a command to the owner of its order, here; see `PartitionWriter.queue`.
 
         Raises:
-            domain.errors.Refused: the command's own answer; nothing was appended.
-            eventlog.submission.Overloaded: send again later.
+            eventlog.submission.Overloaded, PartitionHalted: send again later.
             eventlog.submission.NotServing: nothing was decided: send it to the owner of then.
-            eventlog.submission.PartitionUnavailable: unknown outcome: send again, same key.
         """
         partition = self.partition_of(submission.order_id)
         writer = self.writers.get(partition)
         if writer is None:
             raise NotServing(f"partition {partition} is not served here", 1)
-        return await writer.submit(submission)
+        return writer.queue(submission)
+
+    async def submit(self, submission: Submission) -> Outcome:
+        """Do the same and wait for the answer; raise what it is when it is no outcome."""
+        answer = await self.queue(submission)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def released(self, partition: int) -> None:
         """Wait until this node has let go of a partition."""

@@ -89,14 +89,17 @@ class PartitionWriter(Generic[State]):
         """How many orders this owner knows."""
         return len(self._state.streams)
 
-    async def submit(self, submission: Submission) -> Outcome:
-        """Queue one command and wait for its answer, which is durable when it comes.
+    def queue(self, submission: Submission) -> asyncio.Future[Outcome | Exception]:
+        """Queue one command; what is awaited is its durable answer, or why there is none.
+
+        Whoever cancels it loses the answer, and the command unless it is decided already. Among
+        the exceptions: `domain.errors.Refused`, nothing was appended; `PartitionUnavailable`, the
+        outcome is unknown: send again, same key.
 
         Raises:
-            domain.errors.Refused: the command's own answer; nothing was appended.
             Overloaded: the queue is full; nothing was queued, send again later.
             NotServing: nothing was queued or decided; the owner may be another node by now.
-            PartitionUnavailable: the outcome is unknown: send again, same key.
+            PartitionHalted: a person must look.
         """
         if self.health.startswith("halted"):
             raise self._unavailable()
@@ -107,11 +110,7 @@ class PartitionWriter(Generic[State]):
         waiting = Waiting(submission, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()
-        # Whoever waits may be cancelled: only the answer is then lost, never the commit.
-        answer = await waiting.answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return waiting.answer
 
     def _unavailable(self) -> PartitionUnavailable:
         if self.health.startswith("halted"):
