@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from audit import folder
-from audit.manifest import NAME, Filter, Log, Manifest, Tool
+from audit.folder import FolderRefused
+from audit.manifest import NAME, Filter, Log, Manifest, ManifestError, Tool, parse
 from audit.partition import PartitionExport
 from audit.progress import Plan, Progress, Range, load, require_same
 from eventlog.log import EventLog
@@ -80,6 +81,19 @@ async def export(
         (path / folder.PROGRESS).unlink()
         folder.sync_folder(path)
         return manifest
+
+
+def events_in(path: Path) -> int:
+    """Count the events that an export has put into whole files of a folder until now."""
+    try:
+        return parse(path / NAME).events
+    except ManifestError:
+        pass
+    try:
+        progress = load(path)
+    except FolderRefused:
+        return 0
+    return 0 if progress is None else sum(file.events for file in progress.files)
 
 
 class _Meter:

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from audit.export import ExportFailed, Request, export
+from audit.access.log import AccessNotRecorded, Question, recorded
+from audit.export import ExportFailed, Request, events_in, export
 from audit.folder import FolderRefused
 from audit.manifest import NAME, Filter, Manifest, ManifestError, parse
 from audit.verify import Verdict, verify
+from cli import audit_access
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
 from cli.output import Output, Progress, print_json, say
 from eventlog.log import LogError, TopicMismatch
@@ -48,6 +50,7 @@ def register(app: typer.Typer) -> None:
     )
     group.command("export", epilog=_EXPORT_EXAMPLES + explained(_EXPORT_CODES))(export_command)
     group.command("verify", epilog=_VERIFY_EXAMPLES + explained(_VERIFY_CODES))(verify_command)
+    audit_access.register(group)
     app.add_typer(group, name="audit")
 
 
@@ -119,23 +122,25 @@ def export_command(  # noqa: PLR0913 - one per option
     from_: From = None,
     to: To = None,
     same_as: SameAs = None,
+    as_: audit_access.As = None,
     output: As = Output.TEXT,
 ) -> None:
     """Write every event, decoded and as stored, to a folder that can be verified offline.
 
-    Interrupted? Give the same command again: it goes on, over the range it began with.
+    Interrupted? Give the same command again: it goes on, over the range it began with. That
+    somebody exports is recorded first, and how it ended afterwards.
     """
-    del format_
     request = _request(order, from_, to, same_as)
+    asked = audit_access.question(as_, "cli", {"format": format_, **_asked_for(request)})
     try:
-        manifest = asyncio.run(_export(out, request))
+        manifest = asyncio.run(_export(out, request, asked))
     except KeyboardInterrupt as error:
         say("interrupted; the same command goes on from here")
         raise typer.Exit(INTERRUPTED) from error
     except TopicMismatch as error:
         say(f"cannot export: {error}")
         raise typer.Exit(INCOMPATIBLE) from error
-    except (FolderRefused, ExportFailed, LogError, OSError) as error:
+    except (FolderRefused, ExportFailed, AccessNotRecorded, LogError, OSError) as error:
         say(f"cannot export: {error}")
         raise typer.Exit(FAILED) from error
     if output is Output.JSON:
@@ -158,6 +163,12 @@ def _request(order: str | None, from_: str | None, to: str | None, same_as: Path
     return Request.same_as(_manifest(same_as / NAME))
 
 
+def _asked_for(request: Request) -> dict[str, object]:
+    """Return what an access record says of a request."""
+    ends = {} if request.ends is None else {"ends": {str(p): e for p, e in request.ends.items()}}
+    return {**request.filter.model_dump(exclude_none=True), **ends}
+
+
 def _manifest(path: Path) -> Manifest:
     try:
         return parse(path)
@@ -165,13 +176,18 @@ def _manifest(path: Path) -> Manifest:
         raise typer.BadParameter(f"{path.parent}: {error}") from error
 
 
-async def _export(out: Path, request: Request) -> Manifest:
-    from eventlog.kafka import KafkaLog  # noqa: PLC0415 - `audit verify` needs no Kafka client
+async def _export(out: Path, request: Request, asked: Question) -> Manifest:
+    from audit.access.topic import access_log  # noqa: PLC0415 - `audit verify` needs no Kafka
+    from eventlog.kafka import KafkaLog  # noqa: PLC0415
     from runtime.settings import LogSettings  # noqa: PLC0415
 
-    with Progress("exporting", "offsets") as progress:
-        async with KafkaLog(LogSettings()) as log:
-            return await export(log, out, request, progress.update)
+    settings = LogSettings()
+    accesses, before = access_log(settings), events_in(out)
+    async with KafkaLog(settings) as log:
+        await log.identity()  # A log that is not there is no access to it.
+        with Progress("exporting", "offsets") as progress:
+            async with recorded(accesses, asked, lambda: events_in(out) - before, say):
+                return await export(log, out, request, progress.update)
 
 
 Against = Annotated[

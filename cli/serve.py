@@ -68,7 +68,7 @@ def command(host: Host = None, port: Port = None) -> None:
 
 
 def query() -> None:
-    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and no Kafka."""
+    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and Kafka for audit exports."""
     from query_api.app import run  # noqa: PLC0415
 
     raise typer.Exit(run())

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,14 @@ from uuid import UUID
 
 import orjson
 import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
 
 from audit.export import Request, export
 from audit.lines import first_head, next_head
 from audit.manifest import Manifest
+from cli.audit import register
 from domain import commands as c
 from domain.decide import DECIDER
 from domain.values import Line, LineQuantity
@@ -72,15 +76,7 @@ class Writer:
             order_id = str(UUID(int=number + 2**100))
             lives[order_id] = [(command, f"{number}-{at}") for at, command in enumerate(commands)]
         ids = list(lives)
-        partitions = (await log.identity()).partitions
-        async with await Partitions.open(
-            log,
-            DECIDER,
-            settings=LogSettings(partitions=partitions),
-            node="node-1",
-            clock_us=lambda: next(self._moments),
-            new_event_id=lambda: next(self._event_ids),
-        ) as owner:
+        async with await self._owner(log) as owner:
             await owner.wait_ready(30)
             while lives:
                 order_id = chance.choice(list(lives))
@@ -90,10 +86,51 @@ class Writer:
                     del lives[order_id]
         return ids
 
+    async def write_one(self, log: EventLog, commands: Iterable[c.OrderCommand]) -> str:
+        """Write one order's life; return its id."""
+        number = next(self._orders)
+        order_id = str(UUID(int=number + 2**100))
+        async with await self._owner(log) as owner:
+            await owner.wait_ready(30)
+            for at, command in enumerate(commands):
+                await owner.submit(submission(command, order_id, f"{number}-{at}"))
+        return order_id
+
+    async def _owner(self, log: EventLog) -> Partitions:
+        return await Partitions.open(
+            log,
+            DECIDER,
+            settings=LogSettings(partitions=(await log.identity()).partitions),
+            node="node-1",
+            clock_us=lambda: next(self._moments),
+            new_event_id=lambda: next(self._event_ids),
+        )
+
 
 @pytest.fixture
 def writer() -> Writer:
     return Writer()
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Answer `run(*words)`: the verb of the group `audit`, called here."""
+    app = typer.Typer()
+    register(app)
+
+    def call(*words: object) -> Result:
+        return CliRunner().invoke(app, ["audit", *map(str, words)])
+
+    return call
+
+
+@pytest.fixture
+async def written(kafka_log, writer, log_settings: LogSettings, monkeypatch) -> None:
+    """Twelve orders with 60 events in a real log, which the environment names."""
+    await writer.write(kafka_log, 12)
+    monkeypatch.setenv("ORDERLOG_KAFKA_BOOTSTRAP", log_settings.kafka_bootstrap)
+    monkeypatch.setenv("ORDERLOG_KAFKA_TOPIC", log_settings.kafka_topic)
+    monkeypatch.setenv("ORDERLOG_ENVIRONMENT", log_settings.environment)
 
 
 @pytest.fixture

@@ -5,35 +5,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-import typer
 from click.testing import Result
-from typer.testing import CliRunner
 
 from audit.manifest import parse
-from cli.audit import register
-from runtime.settings import LogSettings
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run() -> Run:
-    app = typer.Typer()
-    register(app)
-
-    def call(*words: object) -> Result:
-        return CliRunner().invoke(app, ["audit", *map(str, words)])
-
-    return call
-
-
-@pytest.fixture
-async def written(kafka_log, writer, log_settings: LogSettings, monkeypatch) -> None:
-    """Twelve orders with 60 events in a real log, which the environment names."""
-    await writer.write(kafka_log, 12)
-    monkeypatch.setenv("ORDERLOG_KAFKA_BOOTSTRAP", log_settings.kafka_bootstrap)
-    monkeypatch.setenv("ORDERLOG_KAFKA_TOPIC", log_settings.kafka_topic)
-    monkeypatch.setenv("ORDERLOG_ENVIRONMENT", log_settings.environment)
 
 
 def test_a_valid_export_says_so(run: Run, whole: Path):

@@ -33,6 +33,8 @@ LEAVES = [
     ("seed",),
     ("audit", "export"),
     ("audit", "verify"),
+    ("audit", "report"),
+    ("audit", "access"),
 ]
 NEED_KAFKA = [("topics", "ensure"), ("topics", "check"), ("serve", "command")]
 NEED_POSTGRES = [("lag",), ("parked", "list"), ("rebuild",), ("verify", "--all"), ("migrate",)]
