@@ -60,6 +60,14 @@ class LogSettings(_Settings):
     )
 
 
+class AuditSettings(_Settings):
+    """What makes exports and heads of the log trusted elsewhere."""
+
+    audit_key_file: str = Field(
+        "", max_length=4_096, description="private Ed25519 key (PEM); empty: nothing is signed"
+    )
+
+
 class HttpSettings(_Settings):
     """What a connection to either API may ask for."""
 

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import uuid_utils
 
+from audit.progress import Plan
 from domain.values import Actor
 from eventlog.log import Doubtful, EventLog, LogError, Record, StoredRecord
 
@@ -44,6 +45,13 @@ class Question:
     actor: Actor
     how: str
     what: Mapping[str, Any]
+
+
+def asked_for(plan: Plan) -> dict[str, Any]:
+    """Return what is recorded of an export: its form, its filter, and the range it reads."""
+    form = plan.encoding.model_dump(exclude_none=True)
+    ranges = {str(part.partition): [part.start_offset, part.end_offset] for part in plan.ranges}
+    return {**form, **plan.filter.model_dump(exclude_none=True), "ranges": ranges}
 
 
 class Access:

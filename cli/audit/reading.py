@@ -1,9 +1,6 @@
 """`orderlog audit report` and `orderlog audit access`: the trail for people, and who read it."""
 
 import asyncio
-import getpass
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,13 +10,12 @@ import typer
 from audit.access import log as accesses
 from audit.access.log import AccessNotRecorded, Question
 from audit.access.trail import Trail
-from audit.export import tool
+from audit.manifest import tool
 from audit.report.history import history
 from audit.report.wording import moment
+from cli.audit import options
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, VERIFICATION_FAILED, explained
-from cli.moments import read_moment, us_of
 from cli.output import Output, fail, print_json, say, table
-from domain.values import Actor
 from eventlog.log import IntegrityError, LogError, TopicMismatch, Undecodable
 from runtime.settings import LogSettings
 from runtime.telemetry import printable
@@ -50,60 +46,28 @@ _ACCESS_CODES = {
 
 
 def register(group: typer.Typer) -> None:
-    """Add the verbs to the group `audit`."""
+    """Add the verbs to `group`."""
     group.command("report", epilog=_REPORT + explained(_REPORT_CODES))(report_command)
     group.command("access", epilog=_ACCESS + explained(_ACCESS_CODES))(access_command)
 
 
-def _actor(value: str | None) -> Actor:
-    if value is None:
-        return Actor("user", _login())
-    try:
-        return accesses.actor_of(value)
-    except ValueError as error:
-        raise typer.BadParameter(f"{value!r} {error}") from error
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # A container's user may have no name.
-        return f"uid-{os.getuid()}"
-
-
-As = Annotated[
-    str | None,
-    typer.Option(
-        "--as",
-        metavar="ACTOR",
-        help="Who asks, for the access log: kind:id, or a user's name. Default: your login.",
-    ),
-]
-
-
-def question(as_: str | None, how: str, what: Mapping[str, Any]) -> Question:
-    """Return what is to be recorded of a verb that reads the trail."""
-    return Question(_actor(as_), how, what)
-
-
 def report_command(
-    order_id: Annotated[str, typer.Argument(help="The order's id, a UUID.")],
+    order_id: Annotated[
+        str, typer.Argument(callback=options.order_id, help="The order's id, a UUID.")
+    ],
     html: Annotated[Path, typer.Option("--html", dir_okay=False, help="The file to write.")],
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    as_: As = None,
+    as_: options.AskedBy = None,
 ) -> None:
     """Write one order's audit trail as a page to read and print, straight from the log.
 
     The page needs nothing else: no network, no script. That somebody asked for it is recorded.
     """
-    try:
-        order_id = str(uuid.UUID(order_id))
-    except ValueError as error:
-        raise typer.BadParameter(f"{order_id!r} is no order id (a UUID)") from error
     from audit.report.page import PageRefused, require_new  # noqa: PLC0415 - few verbs need it
 
-    asked = question(as_, "report", {"order_id": order_id, "format": "html"})
+    what = {"order_id": order_id, "format": "html"}
+    asked = Question(options.asked_by(as_), "report", what)
     try:
         require_new(html, is_forced=force)
         events = asyncio.run(_report(asked, order_id, html, is_forced=force))
@@ -140,14 +104,12 @@ def access_command(
     since: Annotated[
         str | None, typer.Option("--since", help="Only what began at or after this time.")
     ] = None,
-    output: Annotated[
-        Output, typer.Option("--output", "-o", help="How to print the result.")
-    ] = Output.TEXT,
+    output: options.As = Output.TEXT,
 ) -> None:
     """List who exported or read the audit trail, oldest first, and check that the list is whole."""
     from audit.access.topic import trail_of  # noqa: PLC0415
 
-    from_us = us_of(read_moment(since))
+    from_us = options.moment_us(since)
     try:
         found = asyncio.run(trail_of(LogSettings()))
     except TopicMismatch as error:
