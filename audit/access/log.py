@@ -21,6 +21,7 @@ import uuid_utils
 from audit.progress import Plan
 from domain.values import Actor
 from eventlog.log import Doubtful, EventLog, LogError, Record, StoredRecord
+from runtime.finishing import to_its_end
 
 FORMAT = "orderlog-audit-access/1"
 FIRST_PREV_HASH = bytes(32)
@@ -173,15 +174,11 @@ async def recorded(
         yield
         state = FINISHED
     finally:
-        ending = asyncio.create_task(access.end(state, count()))
         try:
-            await asyncio.wait({ending})
-        except asyncio.CancelledError:  # A client that has all it wanted leaves: this comes first.
-            await asyncio.wait({ending})
-            raise
-        finally:
-            if ending.done() and (error := ending.exception()):
-                complain(f"how access {access.access_id} ended is not recorded: {error}")
+            # A client that has all it wanted leaves meanwhile: this comes first.
+            await to_its_end(access.end(state, count()))
+        except AccessNotRecorded as error:
+            complain(f"how access {access.access_id} ended is not recorded: {error}")
 
 
 def actor_of(text: str) -> Actor:

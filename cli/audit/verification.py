@@ -8,6 +8,7 @@ import typer
 
 from audit.evidence.proofs import verify_proof
 from audit.findings import Finding
+from audit.unpacking import verify_sent
 from audit.verify import Trusted, Verdict, verify
 from cli.audit import options
 from cli.exit_codes import INTERRUPTED, VERIFICATION_FAILED, explained
@@ -18,6 +19,8 @@ _EXAMPLES = """Examples:
 orderlog audit verify audit-2026-11
 
 orderlog audit verify audit-2026-12 --head kept-elsewhere/head.json --public-key audit.pub
+
+orderlog audit verify sent-over-http.jsonl
 
 orderlog audit verify --proof event.json --public-key audit.pub
 """
@@ -53,9 +56,7 @@ def register(group: typer.Typer) -> None:
 
 
 def verify_command(
-    folder: Annotated[
-        Path | None, typer.Argument(exists=True, file_okay=False, metavar="[DIR]")
-    ] = None,
+    folder: Annotated[Path | None, typer.Argument(exists=True, metavar="[DIR|FILE]")] = None,
     *,
     head: HeadOption = None,
     public_key: options.PublicKey = None,
@@ -65,10 +66,12 @@ def verify_command(
 ) -> None:
     """Recompute everything an export says; needs neither Kafka nor Postgres nor a network.
 
+    DIR is the folder of an export; FILE is one that the query API sent as JSON lines.
+
     Exit code 5: it was changed; the first broken event is named, and what is wrong with it.
     """
     if (folder is None) == (proof is None):
-        raise typer.BadParameter("name a folder, or a proof with --proof")
+        raise typer.BadParameter("name a folder or a file, or a proof with --proof")
     trusted = Trusted(head, options.trusted_key(public_key))
     if proof is not None:
         _verify_proof(proof, trusted, output)
@@ -76,7 +79,8 @@ def verify_command(
     if folder is None:
         return
     with Progress("verifying", "events") as progress:
-        verdict = verify(folder, trusted, progress.update, workers)
+        check = verify_sent if folder.is_file() else verify
+        verdict = check(folder, trusted, progress.update, workers)
     if output is Output.JSON:
         print_json(_described(verdict))
     elif verdict.is_valid and verdict.manifest is not None:

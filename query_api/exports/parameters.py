@@ -1,10 +1,10 @@
 """The query parameters of an export: those of `orderlog audit export`."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Header
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from audit.access.log import ACTOR_MAX, ANONYMOUS, actor_of
 from domain.values import Actor
@@ -50,20 +50,23 @@ class Export(BaseModel):
     correlation_id: Name | None = None
     causation_id: Name | None = None
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.archive is None and (self.format != "jsonl" or self.compress):
-            raise ValueError(
-                "format=csv, format=parquet and compress need archive=tar: only plain JSON lines "
-                "are sent without an archive"
-            )
-        if self.format == "parquet" and self.compress:
-            raise ValueError("parquet is compressed by itself: leave compress out")
-        if self.from_ is not None and self.to is not None and self.from_ >= self.to:
-            raise ValueError("`from` must be before `to`")
-        if self.from_version and self.to_version and self.from_version > self.to_version:
-            raise ValueError("from_version must not be above to_version")
-        return self
+
+def refuse_what_does_not_fit(query: Export) -> None:
+    """Refuse parameters that are each right, and not together.
+
+    Raises:
+        Problem: `invalid-query`.
+    """
+    if query.archive is None and query.format != "jsonl":
+        raise invalid([("format", f"{query.format} is sent in an archive: add archive=tar")])
+    if query.archive is None and query.compress is not None:
+        raise invalid([("compress", "files are compressed in an archive: add archive=tar")])
+    if query.format == "parquet" and query.compress is not None:
+        raise invalid([("compress", "must be left out: parquet is compressed by itself")])
+    if query.from_ is not None and query.to is not None and query.from_ >= query.to:
+        raise invalid([("to", "must be after `from`")])
+    if query.from_version and query.to_version and query.from_version > query.to_version:
+        raise invalid([("to_version", "must not be below from_version")])
 
 
 def asked_by(header: str | None) -> Actor:
