@@ -18,10 +18,11 @@ from eventlog.codec import descriptors
 from eventlog.log import EventLog, StoredRecord
 from runtime.finishing import in_thread
 
-_RECORDS = 500
-"""Taken at once, in a thread: about a megabyte of lines."""
+_RECORDS_MAX = 500
+_RECORD_BYTES_MAX = 1024 * 1024
+"""So much of the log is taken at once, in a thread; its lines are about two to three times that."""
 
-_CHUNK_BYTES = 256 * 1024
+_PIECE_BYTES = 256 * 1024
 _TAR_BLOCK_BYTES = 512
 
 
@@ -60,11 +61,12 @@ class Lines:
     def pieces(self) -> Iterator[bytes]:
         """Yield the lines since the last time."""
         lines = self._buffer.getvalue()
-        if lines:
-            self._buffer.seek(0)
-            self._buffer.truncate()
-            self.events += lines.count(b"\n")
-            yield lines
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        for at in range(0, len(lines), _PIECE_BYTES):
+            piece = lines[at : at + _PIECE_BYTES]
+            self.events += piece.count(b"\n")
+            yield piece
 
     def last(self, manifest: Manifest) -> Iterator[bytes]:
         """Yield the last line."""
@@ -108,7 +110,7 @@ class Tar:
             entry, file = self._whole.pop(0)
             yield _header(entry.name, entry.bytes)
             file.seek(0)
-            while chunk := file.read(_CHUNK_BYTES):
+            while chunk := file.read(_PIECE_BYTES):
                 yield chunk
             file.close()
             yield _padding(entry.bytes)
@@ -177,13 +179,25 @@ async def _part(
     begin = trail.begin(part)
     async with aclosing(log.read(part.partition, begin, part.end_offset)) as batches:
         async for batch in batches:
-            for at in range(0, len(batch.records), _RECORDS):
-                await in_thread(_take, trail, batch.records[at : at + _RECORDS])
+            for records in _portions(batch.records):
+                await in_thread(_take, trail, records)
                 async for piece in _ready(form):
                     yield piece
     await in_thread(trail.end)
     async for piece in _ready(form):
         yield piece
+
+
+def _portions(records: Sequence[StoredRecord]) -> Iterator[Sequence[StoredRecord]]:
+    """Split records into portions that a thread is busy with for a moment; none is empty."""
+    start = size = 0
+    for at, record in enumerate(records):
+        size += len(record.value or b"")
+        if at - start + 1 == _RECORDS_MAX or size >= _RECORD_BYTES_MAX:
+            yield records[start : at + 1]
+            start, size = at + 1, 0
+    if start < len(records):
+        yield records[start:]
 
 
 async def _ready(form: Form) -> AsyncGenerator[bytes, None]:

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from query_api import metrics
 from query_api.problems import Problem
 from query_api.sse import left
+from runtime.connections import break_off
 
 _log = structlog.get_logger("orderlog.query")
 
@@ -42,9 +43,11 @@ class Exports:
         """Hold a place.
 
         Raises:
-            Problem: `too-many-exports`.
+            Problem: `too-many-exports`, or `log-unavailable` when the process is to end.
         """
-        if self._open >= self._most or self._closed.is_set():
+        if self._closed.is_set():
+            raise _stopping()
+        if self._open >= self._most:
             raise Problem(
                 "too-many-exports",
                 f"{self._most} exports are under way on this node, which is as many as it may "
@@ -59,6 +62,11 @@ class Exports:
             self._open -= 1
 
 
+def _stopping() -> Problem:
+    detail = "this process stops, and begins nothing any more; ask again"
+    return Problem("log-unavailable", detail, retry_after_s=_RETRY_AFTER_S)
+
+
 class ExportResponse(Response):
     """Sends what `begin` yields. Its last byte is sent only when all was: a cut one is broken off.
 
@@ -70,6 +78,7 @@ class ExportResponse(Response):
         self, exports: Exports, begin: Callable[[], Begun], media_type: str, name: str
     ) -> None:
         self._exports, self._begin = exports, begin
+        self._is_begun = self._is_sent = False
         self.media_type = media_type
         self.status_code = 200
         self.background = None
@@ -83,7 +92,6 @@ class ExportResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it."""
-        del scope
         with self._exports.one():
             sending = asyncio.create_task(self._send(send))
             leaving = {
@@ -95,30 +103,36 @@ class ExportResponse(Response):
             finally:
                 for task in (sending, *leaving):
                     task.cancel()
+                if self._is_begun and not self._is_sent:
+                    break_off(scope)
                 # What was begun is left in order, which takes a moment: its end is recorded.
                 await asyncio.gather(sending, *leaving, return_exceptions=True)
-            if not sending.cancelled():
-                sending.result()
+            self._judge(sending)
+
+    def _judge(self, sending: asyncio.Task[None]) -> None:
+        """Answer with a problem what had not begun; note what was cut."""
+        error = None if sending.cancelled() else sending.exception()
+        if self._is_begun:
+            if error is not None:
+                _log.warning("export_cut", reason=repr(error))
+        elif error is not None:
+            raise error
+        elif sending.cancelled():
+            raise _stopping()
 
     async def _send(self, send: Send) -> None:
-        is_started = False
-        try:
-            async with self._begin() as chunks:
-                async for chunk in chunks:
-                    if not is_started:
-                        is_started = True
-                        await send(
-                            {
-                                "type": "http.response.start",
-                                "status": self.status_code,
-                                "headers": self.raw_headers,
-                            }
-                        )
-                    async with asyncio.timeout(_SEND_S):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except Exception as error:
-            if not is_started:
-                raise
-            # The connection is closed without a proper end, which is how the client learns of it.
-            _log.warning("export_cut", reason=repr(error))
+        async with self._begin() as pieces:
+            async for piece in pieces:
+                if not self._is_begun:
+                    self._is_begun = True
+                    await send(
+                        {
+                            "type": "http.response.start",
+                            "status": self.status_code,
+                            "headers": self.raw_headers,
+                        }
+                    )
+                async with asyncio.timeout(_SEND_S):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            self._is_sent = True
