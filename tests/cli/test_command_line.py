@@ -33,6 +33,9 @@ LEAVES = [
     ("seed",),
     ("audit", "export"),
     ("audit", "verify"),
+    ("audit", "keygen"),
+    ("audit", "head"),
+    ("audit", "prove"),
 ]
 NEED_KAFKA = [("topics", "ensure"), ("topics", "check"), ("serve", "command")]
 NEED_POSTGRES = [("lag",), ("parked", "list"), ("rebuild",), ("verify", "--all"), ("migrate",)]
