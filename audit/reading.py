@@ -152,15 +152,24 @@ def _difference(said: dict[str, Any], fresh: dict[str, Any]) -> str:
 
 def _said(name: str, said: Any, value: Any) -> str:
     """Say how one field differs; of a field with parts, which part."""
-    while isinstance(said, dict) and isinstance(value, dict) and said.keys() == value.keys():
-        part = next((part for part in value if said[part] != value[part]), None)
-        if part is None:
+    while (parts := _parts(said, value)) is not None:
+        for part, shown in parts:
+            if said[part] != value[part]:
+                name, said, value = name + shown, said[part], value[part]
+                break
+        else:
             break
-        name, said, value = f"{name}.{part}", said[part], value[part]
-    return (
-        f"`{name}` is {_shown(said)}, but the stored bytes say {_shown(value)}: "
-        "the event was edited"
-    )
+    is_now = f"`{name}` is {_shown(said)}"
+    return f"{is_now}, but the stored bytes say {_shown(value)}: the event was edited"
+
+
+def _parts(said: Any, value: Any) -> list[tuple[Any, str]] | None:
+    """Return the keys of two values with the same parts, and how they are shown."""
+    if isinstance(said, dict) and isinstance(value, dict) and said.keys() == value.keys():
+        return [(part, f".{part}") for part in value]
+    if isinstance(said, list) and isinstance(value, list) and len(said) == len(value):
+        return [(part, f"[{part}]") for part in range(len(value))]
+    return None
 
 
 def _shown(value: Any) -> str:

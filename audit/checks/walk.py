@@ -69,8 +69,7 @@ class _Walk:
         self._chain = Chain(job.manifest, job.entry)
         self._tree = Tree(job.begin)
         self._walked = Walked()
-        self._first_offset: int | None = None
-        self._last_offset: int | None = None
+        self._offsets: tuple[int | None, int | None] = (None, None)
         self._at_known: tuple[int, bytes | None] | None = None
 
     def run(self) -> Walked:
@@ -84,8 +83,8 @@ class _Walk:
             where,
             (
                 ("events", self._walked.events, self._entry.events),
-                ("first_offset", self._first_offset, self._entry.first_offset),
-                ("last_offset", self._last_offset, self._entry.last_offset),
+                ("first_offset", self._offsets[0], self._entry.first_offset),
+                ("last_offset", self._offsets[1], self._entry.last_offset),
             ),
         )
         head = self._chain.head
@@ -130,10 +129,12 @@ class _Walk:
             if isinstance(line, BadLine):
                 self._found(Finding(line.kind, str(line), file.name, number, **line.known))
                 self._chain.skip(line.known.get("order_id"))
+                last = line.known.get("offset")
             else:
                 self._take(file.name, number, line)
                 last = line.recorded.offset
-                first = last if first is None else first
+            first = last if number == 1 else first
+            self._offsets = (last if self._walked.events == 1 else self._offsets[0], last)
         self._compare(
             file.name,
             "",
@@ -155,8 +156,6 @@ class _Walk:
         if judged is not None:
             self._judged(judged, name, number, line)
         self._tree.append(leaf(recorded.partition, recorded.offset, line.hash))
-        self._first_offset = recorded.offset if self._first_offset is None else self._first_offset
-        self._last_offset = recorded.offset
 
     def _judged(self, judged: Judgement, name: str, number: int, line: EventLine) -> None:
         found, recorded = self._walked.on_events, line.recorded

@@ -26,8 +26,9 @@ class ParquetWriter:
     """Writes events to a sink in row groups; one group is held back."""
 
     def __init__(self, sink: Sink) -> None:
+        self._passing = _Passing(sink)
         self._writer = parquet.ParquetWriter(
-            pa.PythonFile(_Unclosed(sink), mode="w"),
+            pa.PythonFile(self._passing, mode="w"),
             SCHEMA,
             version="2.6",
             data_page_version="1.0",
@@ -54,6 +55,11 @@ class ParquetWriter:
         if self._rows:
             self._finish_group()
         self._writer.close()
+        self._passing.is_over = True
+
+    def __del__(self) -> None:
+        """Write nothing any more: pyarrow would end a file that was given up."""
+        self._passing.is_over = True
 
     def _finish_group(self) -> None:
         columns = zip(*self._rows, strict=True)
@@ -65,7 +71,7 @@ class ParquetWriter:
         self._rows, self._bytes = [], 0
 
 
-class _Unclosed:
+class _Passing:
     """A sink as pyarrow needs it; whoever opened it closes it."""
 
     closed = False
@@ -73,10 +79,12 @@ class _Unclosed:
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._size = 0
+        self.is_over = False
 
     def write(self, data: Any) -> int:
         raw = bytes(data)
-        self._sink.write(raw)
+        if not self.is_over:
+            self._sink.write(raw)
         self._size += len(raw)
         return len(raw)
 
