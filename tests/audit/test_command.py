@@ -67,7 +67,7 @@ def test_the_manifest_of_an_earlier_export_is_held_against_it(run: Run, whole: P
         (["export", "--out", "o", "--from", "2026-11-02", "--to", "2026-11-01"], "before --to"),
         (["export"], "--out"),
         (["verify", "/nowhere/at/all"], "does not exist"),
-        (["verify"], "name a folder, or a proof"),
+        (["verify"], "name a folder or a file, or a proof"),
         (["verify", ".", "--public-key", __file__], "holds no public key"),
         (["keygen"], "--out"),
         (["prove", "."], "--order"),
