@@ -27,7 +27,7 @@ _COMMAND_CODES = {
     INCOMPATIBLE: "the topic is not what is needed: `orderlog topics ensure`",
 }
 _QUERY_CODES = {
-    FAILED: "the port is taken",
+    FAILED: "the port is taken, or ORDERLOG_AUDIT_KEY_FILE names no key",
     INCOMPATIBLE: "the database is not migrated: `orderlog migrate`",
 }
 _PROJECT_CODES = {

@@ -141,7 +141,8 @@ def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
     actor, what = entry["actor"], entry["what"]
     who = f"{actor.get('kind')}:{actor.get('id')}" if isinstance(actor, dict) else "?"
     asked = what if isinstance(what, dict) else {}
-    shown = " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)
+    # The ranges are for programs: of many partitions they would fill the terminal.
+    shown = " ".join(f"{name}={value}" for name, value in asked.items() if name != "ranges")
     events = "" if entry["events"] is None else f"{entry['events']}"
     cells = (moment(entry["begun_at_us"]), who, entry["how"], shown, entry["state"], events)
     return tuple(printable(str(cell)) for cell in cells)

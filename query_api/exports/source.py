@@ -72,6 +72,8 @@ class Source:
                 yield pieces
         except AccessNotRecorded as error:
             raise self._problem("access-not-recorded", error) from error
+        except LogError as error:  # What was begun already is cut.
+            raise self._problem("log-unavailable", error) from error
 
     def _problem(self, code: str, error: Exception) -> Problem:
         """Say why there is no export; where Kafka is, is nothing for clients."""

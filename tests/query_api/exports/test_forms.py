@@ -1,19 +1,15 @@
 """The audit export over HTTP: to the byte what the command line writes, or no export at all."""
 
-import asyncio
 import base64
 import io
 import os
 import tarfile
-from collections.abc import Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import orjson
 import pytest
 
-from audit.access.topic import trail_of
+from audit.evidence.signing import KeyRefused, make_key, private_key, public_hex
 from audit.export import Request, export
 from audit.filters import Filter
 from audit.manifest import Encoding
@@ -21,47 +17,12 @@ from audit.unpacking import unpack
 from audit.verify import verify
 from domain import commands as c
 from domain.values import Line
-from query_api.exports import response
-from runtime.settings import LogSettings
+from query_api.app import create_app
 from tests.audit.conftest import Writer
 
 PATH = "/v1/audit/export"
 DEADLINE_S = 20
 ORDERS = 30
-
-
-@pytest.fixture
-async def order_ids(kafka_log) -> list[str]:
-    """A real log with 150 events of 30 orders."""
-    return await Writer().write(kafka_log, ORDERS)
-
-
-@pytest.fixture
-async def empty(serve, log_settings: LogSettings):
-    """The API before a log of which nothing is there yet."""
-    async with serve(log=log_settings) as api:
-        yield api
-
-
-@pytest.fixture
-async def api(serve, order_ids, log_settings: LogSettings):
-    async with serve(log=log_settings, query_exports_max=2) as api:
-        yield api
-
-
-@pytest.fixture
-def accesses(log_settings: LogSettings) -> Callable:
-    """Answer the accesses, once as many as that have ended."""
-
-    async def ended(count: int) -> list[dict]:
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                entries = (await trail_of(log_settings)).entries
-                if sum(entry["state"] != "begun" for entry in entries) >= count:
-                    return list(entries)
-                await asyncio.sleep(0.02)
-
-    return ended
 
 
 async def folder(kafka_log, path: Path, **asked) -> dict[str, bytes]:
@@ -223,142 +184,6 @@ async def test_a_parameter_is_given_once_and_an_actor_is_visible(empty, accesses
     assert await accesses(0) == []
 
 
-@asynccontextmanager
-async def opened(api, **query):
-    """An export of which nobody reads more than the beginning."""
-    async with api.client.stream("GET", PATH, params=query) as answer:
-        assert answer.status_code == 200
-        yield answer
-
-
-@pytest.fixture
-def endless(monkeypatch):
-    """Exports that send a first piece and then wait for ever; answer how many are at it."""
-    at_it: set[object] = set()
-    real = response.ExportResponse.__init__
-
-    def init(self, exports, begin, *rest):
-        @asynccontextmanager
-        async def begun():
-            async with begin() as pieces:
-
-                async def slow():
-                    async for piece in pieces:
-                        yield piece
-                        at_it.add(self)
-                        try:
-                            await asyncio.Event().wait()
-                        finally:
-                            at_it.discard(self)
-
-                yield slow()
-
-        real(self, exports, begun, *rest)
-
-    monkeypatch.setattr(response.ExportResponse, "__init__", init)
-    return at_it
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not is_so():
-            await asyncio.sleep(0.01)
-
-
-async def test_whoever_leaves_stops_the_work_and_it_is_recorded_as_cut(api, endless, accesses):
-    async with opened(api):
-        await until(lambda: len(endless) == 1)
-
-    await until(lambda: not endless)
-    (access,) = await accesses(1)
-    assert access["state"] == "cut"
-    assert 0 < access["events"] < 150
-
-
-async def test_exports_are_few_at_once_and_places_are_given_back(api, endless, accesses):
-    async with opened(api), opened(api, archive="tar"):
-        await until(lambda: len(endless) == 2)
-        problem = await api.problem(PATH)
-    await accesses(2)
-
-    assert (problem["status"], problem["code"]) == (429, "too-many-exports")
-    assert "ORDERLOG_QUERY_EXPORTS_MAX" in problem["detail"]
-    async with opened(api):
-        pass
-
-
-async def test_an_export_is_cut_when_the_process_stops(api, endless, accesses):
-    async with opened(api) as answer:
-        await until(lambda: len(endless) == 1)
-        api.close()
-        with pytest.raises(httpx2.RemoteProtocolError):
-            await answer.aread()
-
-    (access,) = await accesses(1)
-    assert access["state"] == "cut"
-
-
-async def test_a_client_that_does_not_read_is_let_go(monkeypatch):
-    monkeypatch.setattr(response, "_SEND_S", 0.05)
-    sent = asyncio.Event()
-
-    async def send(message: dict) -> None:
-        if message["type"] == "http.response.body":
-            sent.set()
-            await asyncio.Event().wait()
-
-    async def receive() -> dict:
-        await asyncio.Event().wait()
-
-    exports = response.Exports(1)
-
-    @asynccontextmanager
-    async def begin():
-        async def pieces():
-            yield b"x"
-
-        yield pieces()
-
-    async with asyncio.timeout(DEADLINE_S):
-        await response.ExportResponse(exports, begin, "text/plain", "x")({}, receive, send)
-
-    assert sent.is_set()
-    with exports.one():  # The place was given back.
-        pass
-
-
-async def test_without_kafka_there_is_a_problem_before_the_first_byte(serve, log_settings):
-    away = log_settings.model_copy(
-        update={"kafka_bootstrap": "127.0.0.1:9", "request_timeout_ms": 500}
-    )
-    async with serve(log=away) as api:
-        problem = await api.problem(PATH)
-        assert (await api.get("/livez")).status_code == 200
-
-    assert (problem["status"], problem["code"]) == (503, "log-unavailable")
-    assert "127.0.0.1:9" not in problem["detail"]
-
-
-async def test_without_a_record_of_the_access_nothing_is_given_out(api, monkeypatch, accesses):
-    monkeypatch.setattr("audit.access.topic.access_topic", lambda _: "nowhere.audit-access")
-
-    async with api.client.stream("GET", PATH) as answer:
-        raw = await answer.aread()
-    problem = orjson.loads(raw)
-
-    assert (problem["status"], problem["code"]) == (503, "access-not-recorded")
-    assert "recorded first" in problem["detail"]
-    assert "nowhere.audit-access" in problem["detail"]
-
-
-async def test_other_questions_are_answered_meanwhile(api, endless):
-    async with opened(api):
-        await until(lambda: len(endless) == 1)
-
-        assert (await api.get("/livez")).status_code == 200
-        assert "orderlog_query_exports 1.0" in (await api.get("/metrics")).text
-
-
 async def test_the_order_of_a_stranger_is_no_order_of_ours(api, kafka_log):
     """A new order appears in the next export."""
     placed = c.PlaceOrder("c-new", "EUR", (Line("A-1", 1, 100),))
@@ -372,3 +197,22 @@ async def test_the_order_of_a_stranger_is_no_order_of_ours(api, kafka_log):
         order_id,
         None,
     ]
+
+
+async def test_the_manifest_is_signed_with_the_key_of_the_settings(
+    serve, log_settings, order_ids, monkeypatch, tmp_path: Path
+):
+    make_key(tmp_path / "key")
+    monkeypatch.setenv("ORDERLOG_AUDIT_KEY_FILE", str(tmp_path / "key"))
+    async with serve(log=log_settings) as api:
+        answer = await api.get(PATH)
+
+    seal = orjson.loads(answer.content.splitlines()[-1])["manifest"]["seal"]
+    assert seal["public_key"] == public_hex(private_key(tmp_path / "key").public_key())
+
+
+def test_a_key_that_cannot_be_read_is_said_at_the_start(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("ORDERLOG_AUDIT_KEY_FILE", str(tmp_path / "nowhere"))
+
+    with pytest.raises(KeyRefused):
+        create_app()
