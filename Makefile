@@ -7,7 +7,7 @@ RUN_OPTIONS ?=
 CHAOS_OPTIONS ?=
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
-.PHONY: help run test check mutate measure bench bench-rebuild chaos proto format clean
+.PHONY: help run test check mutate measure bench bench-rebuild bench-audit chaos proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench: $(STAMP)  ## Compare commands, queries and projectors with those of the t
 
 bench-rebuild: $(STAMP)  ## Rebuild a million events while commands and queries go on.
 	@$(BIN)/python -m benchmarks.under_traffic
+
+bench-audit: $(STAMP)  ## Export a million events in every format, and verify them.
+	@$(BIN)/python -m benchmarks.audit
 
 chaos: $(STAMP)  ## Three brokers, three nodes, ten minutes of faults by seed, every checker.
 	@$(BIN)/python -m tests.chaos.run $(CHAOS_OPTIONS)

@@ -1,14 +1,21 @@
 """Write a range of the log to a folder, so that the result depends on the range alone."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from audit import folder
-from audit.manifest import NAME, Filter, Log, Manifest, Tool
-from audit.partition import PartitionExport
+from audit.evidence.signing import DocumentError
+from audit.filters import Filter
+from audit.folder import FolderRefused
+from audit.manifest import DESCRIPTORS, NAME, Encoding, FileEntry, Log, Manifest, parse, tool
 from audit.progress import Plan, Progress, Range, load, require_same
+from audit.trail import Trail
+from eventlog.codec import descriptors
 from eventlog.log import EventLog
 from eventlog.partitioner import partition_of
 
@@ -29,6 +36,7 @@ class Request:
     """
 
     filter: Filter = field(default_factory=Filter)
+    encoding: Encoding = field(default_factory=Encoding)
     ends: Mapping[int, int] | None = None
     file_events_max: int = FILE_EVENTS_MAX
     log: Log | None = None
@@ -38,27 +46,26 @@ class Request:
         """Ask for what an earlier export holds, from the same log."""
         return cls(
             manifest.filter,
+            manifest.encoding,
             {entry.partition: entry.end_offset for entry in manifest.partitions},
             manifest.file_events_max,
             manifest.log,
         )
 
 
-def tool() -> Tool:
-    """Return the name and version of this release; a source tree has no version."""
-    try:
-        return Tool(name="orderlog", version=version("orderlog"))
-    except PackageNotFoundError:
-        return Tool(name="orderlog", version="unknown")
-
-
 async def export(
-    log: EventLog, path: Path, request: Request, report: Report = lambda _done, _total: None
+    log: EventLog,
+    path: Path,
+    request: Request,
+    report: Report = lambda _done, _total: None,
+    *,
+    key: Ed25519PrivateKey | None = None,
 ) -> Manifest:
     """Export to `path`, or go on with what is there; `report` gets offsets done and in total.
 
     Whenever this is interrupted, calling it again with the same request finishes the same export:
-    the ends of the range are those of the first call. The manifest is written last.
+    the ends of the range are those of the first call. The manifest is written last, and signed if
+    there is a key.
 
     Raises:
         FolderRefused: choose another folder, or repeat the command that was interrupted.
@@ -69,24 +76,86 @@ async def export(
     """
     with folder.opened(path):
         progress = await _begun(log, path, request)
-        ranges = progress.plan.ranges
-        meter = _Meter(sum(part.end_offset - part.start_offset for part in ranges), report)
-        for part in ranges[: len(progress.partitions)]:
-            meter.add(part.end_offset - part.start_offset)
-        for part in ranges[len(progress.partitions) :]:
-            progress = await PartitionExport(path, progress, part).run(log, meter.add)
-        manifest = _manifest(progress)
+        trail = Trail(progress.plan, store := _FolderStore(path), progress)
+        try:
+            await write(log, trail, report)
+        finally:
+            store.close()
+        folder.replace(path / DESCRIPTORS, descriptors())
+        manifest = trail.manifest(key)
         folder.replace(path / NAME, manifest.dump())
         (path / folder.PROGRESS).unlink()
         folder.sync_folder(path)
         return manifest
 
 
+def begun(path: Path) -> Progress | None:
+    """Return what an earlier run left in the folder; None: nothing that can be gone on with."""
+    try:
+        return load(path)
+    except (FolderRefused, OSError):
+        return None
+
+
+def events_in(path: Path) -> int:
+    """Count the events that an export has put into whole files of a folder until now."""
+    try:
+        return parse(path / NAME).events
+    except DocumentError:
+        progress = begun(path)
+        return 0 if progress is None else sum(file.events for file in progress.files)
+
+
+async def write(log: EventLog, trail: Trail, report: Report) -> None:
+    """Read what a trail still needs from the log; `report` gets offsets done and in total."""
+    meter = _Meter(trail.progress.plan.ranges, report)
+    for part in trail.progress.plan.ranges[: len(trail.progress.partitions)]:
+        meter.add(part.end_offset - part.start_offset)
+    for part in trail.ranges:
+        position = trail.begin(part)
+        meter.add(position - part.start_offset)
+        async for batch in log.read(part.partition, position, part.end_offset):
+            for record in batch.records:
+                trail.take(record)
+            meter.add(batch.next_offset - position)
+            position = batch.next_offset
+        trail.end()
+
+
+class _FolderStore:
+    """Keeps files in a folder: each gets its name when all of it is on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def begin(self, name: str) -> BinaryIO:
+        self._file = (self._path / (name + folder.PARTIAL)).open("wb")
+        return self._file
+
+    def finish(self, entry: FileEntry) -> None:
+        if self._file is None:
+            raise RuntimeError("no file was begun")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.close()
+        folder.publish(self._path / (entry.name + folder.PARTIAL), self._path / entry.name)
+
+    def save(self, progress: Progress) -> None:
+        progress.save(self._path)
+
+    def close(self) -> None:
+        """Let go of a file that was not finished; the next run removes it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
 class _Meter:
     """Adds up what is done."""
 
-    def __init__(self, total: int, report: Report) -> None:
-        self._total = total
+    def __init__(self, ranges: Sequence[Range], report: Report) -> None:
+        self._total = sum(part.end_offset - part.start_offset for part in ranges)
         self._report = report
         self._done = 0
 
@@ -96,7 +165,7 @@ class _Meter:
 
 
 async def _begun(log: EventLog, path: Path, request: Request) -> Progress:
-    plan = await _plan(log, request)
+    plan = await planned(log, request)
     progress = load(path)
     if progress is not None:
         is_range_given = request.ends is not None
@@ -107,7 +176,13 @@ async def _begun(log: EventLog, path: Path, request: Request) -> Progress:
     return progress
 
 
-async def _plan(log: EventLog, request: Request) -> Plan:
+async def planned(log: EventLog, request: Request) -> Plan:
+    """Fix what is exported, down to the last offset of every partition.
+
+    Raises:
+        ExportFailed: the request does not fit the log.
+        LogUnavailable: call again later.
+    """
     identity = await log.identity()
     if request.log is not None and request.log.identity != identity:
         raise ExportFailed(
@@ -130,29 +205,12 @@ async def _plan(log: EventLog, request: Request) -> Plan:
         ends[partition] = end
     return Plan(
         tool=tool(),
-        log=Log(
-            cluster_id=identity.cluster_id,
-            topic=identity.topic,
-            topic_id=identity.topic_id,
-            partitions=identity.partitions,
-        ),
+        log=Log.of(identity),
         filter=request.filter,
+        encoding=request.encoding,
         file_events_max=request.file_events_max,
         ranges=tuple(
             Range(partition=partition, start_offset=0, end_offset=end)
             for partition, end in ends.items()
         ),
     )
-
-
-def _manifest(progress: Progress) -> Manifest:
-    plan = progress.plan
-    return Manifest(
-        tool=plan.tool,
-        log=plan.log,
-        filter=plan.filter,
-        file_events_max=plan.file_events_max,
-        events=sum(entry.events for entry in progress.partitions),
-        partitions=progress.partitions,
-        files=progress.files,
-    ).sealed()

@@ -11,7 +11,10 @@ from audit import manifest
 
 PROGRESS = "progress.json"
 PARTIAL = ".partial"
-_OURS = re.compile(r"(events-\d{4,}-\d{6,}\.jsonl|manifest\.json|progress\.json)\.partial")
+_OURS = re.compile(
+    r"(events-\d{4,}-\d{6,}\.(jsonl|csv|parquet)(\.zst)?|events\.binpb|manifest\.json|progress\.json)"
+    r"\.partial"
+)
 
 
 class FolderRefused(Exception):  # noqa: N818 - an answer to the caller, who chooses another folder

@@ -1,16 +1,51 @@
-"""One line of an export: how it is written, and the hash chain of a partition's lines."""
+"""One event of an export: what is said of it, in which order, and the hash chain of a partition."""
 
-import base64
 import hashlib
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
 
-from eventlog.codec import decode, event_hash, to_json
+from domain.events import Recorded
+from eventlog.codec import decode, event_hash, event_key
 from eventlog.log import LogIdentity, StoredRecord
 
-FORMAT = "orderlog-audit/1"
+FORMAT: Final = "orderlog-audit/1"
+COLUMNS = {
+    "partition": int,
+    "offset": int,
+    "hash": str,
+    "event_id": str,
+    "type": str,
+    "tenant_id": str,
+    "order_id": str,
+    "version": int,
+    "occurred_at_us": int,
+    "recorded_at_us": int,
+    "command_id": str,
+    "fingerprint": str,
+    "correlation_id": str,
+    "causation_id": str,
+    "actor_kind": str,
+    "actor_id": str,
+    "prev_hash": str,
+    "command_index": int,
+    "command_size": int,
+    "data": str,
+    "stored": bytes,
+    "head": str,
+}
+"""The fields of an event in CSV and Parquet, in their order; in JSON the actor is one object."""
 _OFFSET_BYTES = 8
+_in_order = itemgetter(*COLUMNS)
+
+
+class EventLine(NamedTuple):
+    """One event with the hash of its stored bytes and the head of its partition after it."""
+
+    recorded: Recorded
+    hash: bytes
+    head: bytes
 
 
 def first_head(log: LogIdentity, partition: int) -> bytes:
@@ -24,22 +59,64 @@ def next_head(head: bytes, offset: int, value_hash: bytes) -> bytes:
     return hashlib.sha256(head + offset.to_bytes(_OFFSET_BYTES, "big") + value_hash).digest()
 
 
-def describe(record: StoredRecord) -> dict[str, Any]:
-    """Return what a line says of one stored event, without `head`, in the order of the fields.
+def leaf(partition: int, offset: int, value_hash: bytes) -> bytes:
+    """Return what the Merkle tree of an export holds of one event: its place and its hash."""
+    return (
+        partition.to_bytes(_OFFSET_BYTES, "big")
+        + offset.to_bytes(_OFFSET_BYTES, "big")
+        + value_hash
+    )
+
+
+def restored(
+    place: tuple[int, int], named: tuple[str, int], stored: bytes, head: bytes
+) -> EventLine:
+    """Return the line of stored bytes; `place` is partition and offset, `named` order and version.
 
     Raises:
-        Undecodable: this release cannot read the record; a newer one may.
+        Undecodable: the bytes are not the event that is named.
     """
-    recorded = decode(record)
+    recorded = decode(StoredRecord(*place, 0, event_key(*named), stored))
+    return EventLine(recorded, event_hash(stored), head)
+
+
+def described(line: EventLine) -> dict[str, Any]:
+    """Return what is said of an event, but for `stored` and `head`, in the order of the fields.
+
+    `data` is the event itself, which `orjson` writes as its fields.
+    """
+    recorded = line.recorded
     return {
-        "partition": record.partition,
-        "offset": record.offset,
-        "hash": event_hash(recorded.value).hex(),
-        **to_json(recorded),
-        "stored": base64.b64encode(recorded.value).decode(),
+        "partition": recorded.partition,
+        "offset": recorded.offset,
+        "hash": line.hash.hex(),
+        "event_id": recorded.event_id,
+        "type": recorded.type,
+        "tenant_id": recorded.tenant_id,
+        "order_id": recorded.order_id,
+        "version": recorded.version,
+        "occurred_at_us": recorded.occurred_at_us,
+        "recorded_at_us": recorded.recorded_at_us,
+        "command_id": recorded.command_id,
+        "fingerprint": recorded.fingerprint.hex(),
+        "correlation_id": recorded.correlation_id,
+        "causation_id": recorded.causation_id,
+        "actor": recorded.actor,
+        "prev_hash": recorded.prev_hash.hex(),
+        "command_index": recorded.command_index,
+        "command_size": recorded.command_size,
+        "data": recorded.event,
     }
 
 
-def written(described: dict[str, Any], head: bytes) -> bytes:
-    """Return the bytes of a line, newline included; the same event always gives the same bytes."""
-    return orjson.dumps({**described, "head": head.hex()}, option=orjson.OPT_APPEND_NEWLINE)
+def row(line: EventLine) -> tuple[Any, ...]:
+    """Return the same as values of `COLUMNS`; `data` is JSON text, `stored` is bytes."""
+    said = described(line)
+    actor = said["actor"]
+    said["actor_kind"] = actor.kind
+    said["actor_id"] = actor.id
+    said["data"] = orjson.dumps(said["data"]).decode()
+    said["stored"] = line.recorded.value
+    said["head"] = line.head.hex()
+    values: tuple[Any, ...] = _in_order(said)
+    return values

@@ -1,32 +1,25 @@
 """manifest.json: what an export holds, in a form that can be recomputed from its lines."""
 
-import hashlib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Literal, Protocol, Self
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from audit.evidence.signing import DocumentError, Seal, Sealed, read_document
+from audit.filters import Filter
 from audit.lines import FORMAT
+from audit.strict import INT64_MAX, Count, Sha256, Strict
 from eventlog.log import LogIdentity
 
 NAME = "manifest.json"
-_INT64_MAX = 2**63 - 1
-_BYTES_MAX = 64 * 1024 * 1024
+DESCRIPTORS: Final = "events.binpb"
+_ROOT_FORMAT = "orderlog-root/1"
 
-Count = Annotated[int, Field(ge=0, le=_INT64_MAX)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^events-[0-9]{4,}-[0-9]{6,}\.jsonl$")]
-
-
-class ManifestError(Exception):
-    """The manifest is missing, was not written by an export, or was changed."""
-
-
-class Strict(BaseModel):
-    """Exactly these fields, of exactly these types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+FileName = Annotated[
+    str,
+    Field(pattern=r"^events-[0-9]{4,}-[0-9]{6,}\.(jsonl|csv|jsonl\.zst|csv\.zst|parquet)$"),
+]
 
 
 class Tool(Strict):
@@ -34,6 +27,14 @@ class Tool(Strict):
 
     name: str
     version: str
+
+
+def tool() -> Tool:
+    """Return the name and version of this release; a source tree has no version."""
+    try:
+        return Tool(name="orderlog", version=version("orderlog"))
+    except PackageNotFoundError:
+        return Tool(name="orderlog", version="unknown")
 
 
 class Log(Strict):
@@ -44,31 +45,46 @@ class Log(Strict):
     topic_id: str
     partitions: Annotated[int, Field(ge=1, le=100_000)]
 
+    @classmethod
+    def of(cls, identity: LogIdentity) -> "Log":
+        """Return the same as the port knows it."""
+        return cls(
+            cluster_id=identity.cluster_id,
+            topic=identity.topic,
+            topic_id=identity.topic_id,
+            partitions=identity.partitions,
+        )
+
     @property
     def identity(self) -> LogIdentity:
         """The same as the port knows it."""
         return LogIdentity(self.cluster_id, self.topic, self.topic_id, self.partitions)
 
 
-class Filter(Strict):
-    """Which events of the range were asked for; None: all. Times are those of recording, in us."""
+class Encoding(Strict):
+    """How the files are written. Parquet compresses by itself."""
 
-    order_id: str | None = None
-    from_us: int | None = None
-    to_us: int | None = None
+    format: Literal["jsonl", "csv", "parquet"] = "jsonl"
+    compression: Literal["zstd"] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.format == "parquet" and self.compression is not None:
+            raise ValueError("parquet is always compressed with zstd inside")
+        return self
 
     @property
-    def is_whole(self) -> bool:
-        """Nothing is left out."""
-        return self == Filter()
+    def suffix(self) -> str:
+        """How the names of the files end."""
+        return f".{self.format}" + (".zst" if self.compression else "")
 
-    def takes(self, order_id: str, recorded_at_us: int) -> bool:
-        """Tell whether an event belongs into the export (`from_us` inclusive, `to_us` not)."""
-        return (
-            (self.order_id is None or order_id == self.order_id)
-            and (self.from_us is None or recorded_at_us >= self.from_us)
-            and (self.to_us is None or recorded_at_us < self.to_us)
-        )
+
+class Descriptors(Strict):
+    """The file with the schema that the stored bytes are decoded with."""
+
+    name: Literal["events.binpb"] = DESCRIPTORS
+    bytes: Count
+    sha256: Sha256
 
 
 class PartitionEntry(Strict):
@@ -95,23 +111,23 @@ class FileEntry(Strict):
     sha256: Sha256
 
 
-class Manifest(Strict):
-    """The whole export. `manifest_sha256` is over the manifest as written, without that field."""
+class Manifest(Sealed):
+    """The whole export. `root_hash` is that of the Merkle tree over all its events."""
 
-    format: str = FORMAT
+    format: Literal["orderlog-audit/1"] = FORMAT
     tool: Tool
     log: Log
     filter: Filter
-    file_events_max: Annotated[int, Field(ge=1, le=_INT64_MAX)]
+    encoding: Encoding
+    descriptors: Descriptors
+    file_events_max: Annotated[int, Field(ge=1, le=INT64_MAX)]
     events: Count
+    root_hash: Sha256
     partitions: tuple[PartitionEntry, ...]
     files: tuple[FileEntry, ...]
-    manifest_sha256: Sha256 = "0" * 64
 
     @model_validator(mode="after")
     def _lists_agree(self) -> Self:
-        if self.format != FORMAT:
-            raise ValueError(f"the format is {self.format}, this release reads {FORMAT}")
         numbers = [entry.partition for entry in self.partitions]
         if numbers != sorted(set(numbers)) or (numbers and numbers[-1] >= self.log.partitions):
             raise ValueError("partitions are not listed once, ascending, within the log's number")
@@ -120,27 +136,19 @@ class Manifest(Strict):
             raise ValueError("files are not listed once, in the order of their events")
         if not {entry.partition for entry in self.files} <= set(numbers):
             raise ValueError("a file is of a partition that is not listed")
+        if not all(file.name.partition(".")[2] == self.encoding.suffix[1:] for file in self.files):
+            raise ValueError("a file's name is not that of its format")
         return self
 
-    def sealed(self) -> "Manifest":
-        """Return the manifest with its own hash filled in."""
-        return self.model_copy(update={"manifest_sha256": self._own_hash()})
-
-    def dump(self) -> bytes:
-        """Return the bytes of the file."""
-        return orjson.dumps(
-            self.model_dump(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        )
-
-    def _own_hash(self) -> str:
-        fields = self.model_dump(exclude={"manifest_sha256"})
-        return hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    def statement(self) -> dict[str, Any]:
+        """Return what is signed: the root of which log, and all the rest by its hash."""
+        return root_statement(self)
 
     def contradictions(self) -> list[str]:
         """Say what of the manifest does not fit together; empty when it is as it was written."""
         found = []
-        if self.manifest_sha256 != self._own_hash():
-            found.append("it was changed after it was written: manifest_sha256 does not fit")
+        if self.is_changed():
+            found.append("it was changed after it was written: content_sha256 does not fit")
         wanted = range(self.log.partitions)
         numbers = [entry.partition for entry in self.partitions]
         if self.filter.order_id is None and numbers != list(wanted):
@@ -148,32 +156,50 @@ class Manifest(Strict):
         return found
 
 
+class Rooted(Protocol):
+    """What has the root of an export: its manifest, or a proof of one event."""
+
+    @property
+    def tool(self) -> Tool:
+        """What wrote the export."""
+
+    @property
+    def log(self) -> Log:
+        """Which log was exported."""
+
+    @property
+    def events(self) -> int:
+        """The number of leaves."""
+
+    @property
+    def root_hash(self) -> str:
+        """The root over them."""
+
+    @property
+    def seal(self) -> Seal:
+        """The manifest's seal."""
+
+
+def root_statement(of: Rooted) -> dict[str, Any]:
+    """Return what the signature of a manifest is over; a proof repeats it."""
+    return {
+        "format": _ROOT_FORMAT,
+        "tool": of.tool.model_dump(),
+        "log": of.log.model_dump(),
+        "events": of.events,
+        "root_hash": of.root_hash,
+        "content_sha256": of.seal.content_sha256,
+    }
+
+
 def parse(path: Path) -> Manifest:
     """Read a manifest.
 
     Raises:
-        ManifestError: there is none, or it is not as an export writes it.
+        DocumentError: there is none, or it is not as an export writes it.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_BYTES_MAX + 1)
-    except FileNotFoundError as error:
-        raise ManifestError(
+    if not path.exists():
+        raise DocumentError(
             f"there is no {path.name}: the export was not finished, or the file was removed"
-        ) from error
-    except OSError as error:
-        raise ManifestError(f"{path.name} cannot be read: {error.strerror}") from error
-    try:
-        orjson.loads(raw)
-        manifest = Manifest.model_validate_json(raw)
-    except orjson.JSONDecodeError as error:
-        raise ManifestError(f"{path.name} is not JSON: {error}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or path.name
-        raise ManifestError(
-            f"{path.name} is not as an export writes it: {where}: {first['msg']}"
-        ) from error
-    if manifest.dump() != raw:
-        raise ManifestError(f"{path.name} is not as an export writes it: other bytes")
-    return manifest
+        )
+    return read_document(path, Manifest)

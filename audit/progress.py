@@ -10,8 +10,10 @@ import orjson
 from pydantic import ValidationError
 
 from audit import folder
+from audit.filters import Filter
 from audit.folder import FolderRefused
-from audit.manifest import Count, FileEntry, Filter, Log, PartitionEntry, Sha256, Strict, Tool
+from audit.manifest import Encoding, FileEntry, Log, PartitionEntry, Tool
+from audit.strict import Count, Sha256, Strict
 
 
 class Range(Strict):
@@ -28,16 +30,29 @@ class Plan(Strict):
     tool: Tool
     log: Log
     filter: Filter
+    encoding: Encoding
     file_events_max: Count
     ranges: tuple[Range, ...]
 
 
+class Subtree(Strict):
+    """A node of the Merkle tree so far."""
+
+    level: Count
+    place: Count
+    hash: Sha256
+
+
 class Progress(Strict):
-    """What is done. `head_hash` belongs to the last event of `files`; None: a partition begins."""
+    """What is done. `tree` is over the events of `files`, `head_hash` belongs to their last one.
+
+    `head_hash` None: a partition begins.
+    """
 
     plan: Plan
     files: tuple[FileEntry, ...] = ()
     partitions: tuple[PartitionEntry, ...] = ()
+    tree: tuple[Subtree, ...] = ()
     head_hash: Sha256 | None = None
 
     def save(self, path: Path) -> None:
@@ -78,6 +93,7 @@ def require_same(begun: Plan, asked: Plan, path: Path, *, is_range_given: bool) 
     fields = [
         ("log", "from another log"),
         ("filter", "with other options"),
+        ("encoding", "in another format"),
         ("tool", f"by version {begun.tool.version}"),
         ("file_events_max", "with another file size"),
     ]

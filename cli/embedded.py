@@ -99,12 +99,8 @@ class Embedded:
                 "ORDERLOG_METRICS_PORT": str(state.metrics_port),
             },
         )
-        self._start_ours(
-            "query",
-            ["serve", "query"],
-            state.query_url,
-            {"ORDERLOG_DATABASE_URL": logins["query"], "ORDERLOG_QUERY_PORT": str(ports.query)},
-        )
+        served = {"ORDERLOG_DATABASE_URL": logins["query"], "ORDERLOG_QUERY_PORT": str(ports.query)}
+        self._start_ours("query", ["serve", "query"], state.query_url, {**log, **served})
         state.is_ready = True
         self._note()
 

@@ -27,7 +27,7 @@ _COMMAND_CODES = {
     INCOMPATIBLE: "the topic is not what is needed: `orderlog topics ensure`",
 }
 _QUERY_CODES = {
-    FAILED: "the port is taken",
+    FAILED: "the port is taken, or ORDERLOG_AUDIT_KEY_FILE names no key",
     INCOMPATIBLE: "the database is not migrated: `orderlog migrate`",
 }
 _PROJECT_CODES = {
@@ -68,7 +68,7 @@ def command(host: Host = None, port: Port = None) -> None:
 
 
 def query() -> None:
-    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and no Kafka."""
+    """Run the query API until SIGTERM or Ctrl-C. It needs Postgres, and Kafka for audit exports."""
     from query_api.app import run  # noqa: PLC0415
 
     raise typer.Exit(run())

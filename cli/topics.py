@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from audit.access.topic import differences as of_accesses
 from cli.exit_codes import FAILED, INCOMPATIBLE, INTERRUPTED, explained
 from cli.output import Output, fail, print_json, say
 from domain.events import Recorded
@@ -60,7 +61,10 @@ As = Annotated[Output, typer.Option("--output", "-o", help="How to print the res
 
 
 def ensure() -> None:
-    """Create the topic unless it is there, then check it. Nothing that exists is changed."""
+    """Create the topic and those beside it unless they are there, then check the topic.
+
+    Beside it: its snapshots, and who read the audit trail. Nothing that exists is changed.
+    """
     settings = LogSettings()
     try:
         is_new = Topics(settings).ensure()
@@ -74,12 +78,12 @@ def ensure() -> None:
 
 
 def check_command(*, output: As = Output.TEXT) -> None:
-    """Compare the topic with what the promises rest on."""
+    """Compare the topic, and that of accesses to the audit trail, with what the promises need."""
     settings = LogSettings()
     topics = Topics(settings)
     try:
         identity = topics.identity()
-        differences = topics.differences()
+        differences = [*topics.differences(), *of_accesses(settings)]
     except TopicMismatch as error:
         fail(str(error), INCOMPATIBLE)
     except LogError as error:

@@ -5,6 +5,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import DecodeError
 from msgspec import Struct
 
@@ -169,6 +170,13 @@ def _undecodable(record: StoredRecord, why: str) -> Undecodable:
     return Undecodable(
         f"cannot read the record at partition {record.partition} offset {record.offset}: {why}"
     )
+
+
+def descriptors() -> bytes:
+    """Return the schema of the stored bytes: a `google.protobuf.FileDescriptorSet`."""
+    described = FileDescriptorSet()
+    Event.DESCRIPTOR.file.CopyToProto(described.file.add())
+    return described.SerializeToString(deterministic=True)
 
 
 def ownership_record(partition: int, *, epoch: int, node: str, acquired_at_us: int) -> Record:

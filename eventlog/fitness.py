@@ -53,6 +53,39 @@ def of_snapshots(settings: LogSettings) -> dict[str, str]:
     }
 
 
+def of_accesses(settings: LogSettings) -> dict[str, str]:
+    """Return the settings of the log of accesses, of which nothing is ever removed."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "min.insync.replicas": str(settings.min_insync_replicas),
+        "unclean.leader.election.enable": "false",
+        "message.timestamp.type": "LogAppendTime",
+    }
+
+
+def access_topic(events: str) -> str:
+    """Return the name of the topic with who read the audit trail of a topic of events."""
+    return f"{events.removesuffix('.events')}.audit-access"
+
+
+def unlike(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
+    """Say which settings of a topic are not as they must be; more copies in sync are welcome."""
+    minimum = "min.insync.replicas"
+    wrong = [
+        f"{name} is {found.get(name)}, needed is {value}: change the topic's setting back"
+        for name, value in wanted.items()
+        if name != minimum and found.get(name) != value
+    ]
+    actual_isr, wanted_isr = int(found.get(minimum, "0")), int(wanted[minimum])
+    if actual_isr < wanted_isr:
+        wrong.append(
+            f"{minimum} is {actual_isr}, needed is {wanted_isr} (ORDERLOG_MIN_INSYNC_REPLICAS)"
+        )
+    return wrong
+
+
 def snapshot_topic(events: str) -> str:
     """Return the name of the topic with the snapshots of a topic of events."""
     return f"{events.removesuffix('.events')}.snapshots"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 from types import TracebackType
@@ -27,6 +27,7 @@ from eventlog.log import (
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from runtime.failpoints import reach
+from runtime.finishing import in_thread
 from runtime.settings import LogSettings
 
 _log = structlog.get_logger("orderlog.kafka")
@@ -233,10 +234,9 @@ class KafkaLog:
         """Return the high watermark."""
         return await asyncio.to_thread(self._topics.end, partition, is_committed_only=False)
 
-    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+    def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Batch, None]:
         """Yield the committed records of a range; the blocking reader runs in a thread."""
-        async for batch in _read(self._settings, partition, start, end):
-            yield batch
+        return _read(self._settings, partition, start, end)
 
     async def saved(self, partition: int) -> AsyncIterator[Batch]:
         """Yield the snapshot records of a partition; see the port."""
@@ -256,13 +256,14 @@ class KafkaLog:
 
 async def _read(
     settings: LogSettings, partition: int, start: int, end: int
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     if start >= end:
         return
     reader = await asyncio.to_thread(LogReader, settings)
     try:
         batches = reader.read_range(partition, start, end)
-        while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        # Nobody may close the reader while a thread still polls it.
+        while (batch := await in_thread(next, batches, None)) is not None:
             yield batch
     finally:
         await asyncio.to_thread(reader.close)

@@ -9,7 +9,7 @@ LogError
 └── TopicMismatch    the topic is not what the code or the state was built for (exit code 4)
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -140,8 +140,11 @@ class EventLog(Protocol):
             LogUnavailable: no answer in time.
         """
 
-    def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+    def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Batch, None]:
         """Yield the committed records in `start <= offset < end`; finish at `end` exactly.
+
+        Nothing is fetched for whoever takes no further batch but what is on its way; close the
+        generator to let go of connections before it is finished.
 
         Raises:
             LogUnavailable: no progress within the request timeout.

@@ -4,7 +4,7 @@ For tests and simulation. `faults` is asked before every append and says what sh
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from enum import Enum, auto
 
 from eventlog.log import Batch, Doubtful, Fenced, LogIdentity, Record, StoredRecord
@@ -55,7 +55,7 @@ class MemoryLog:
         """Return the same: a transaction is here as a whole or not at all."""
         return await self.end(partition)
 
-    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Batch]:
+    async def read(self, partition: int, start: int, end: int) -> AsyncGenerator[Batch, None]:
         """Yield committed records; see the port."""
         position = start
         while position < end:

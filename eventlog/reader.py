@@ -119,8 +119,9 @@ class LogReader:
                 if records and records[-1].offset >= end:
                     records = tuple(record for record in records if record.offset < end)
                 position = min(batch.next_offset, end)
-                deadline = time.monotonic() + self._timeout_s
                 yield Batch(partition, records, position)
+                # Not before: whoever takes a batch may take longer over it than Kafka has.
+                deadline = time.monotonic() + self._timeout_s
             if time.monotonic() > deadline:
                 raise LogUnavailable(
                     f"no record of {self._topic}/{partition} beyond offset {position} came within "

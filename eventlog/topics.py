@@ -21,11 +21,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from eventlog.fitness import (
     FIRST_OFFSETS,
+    access_topic,
     chosen,
     misplaced,
     needed,
+    of_accesses,
     of_snapshots,
     snapshot_topic,
+    unlike,
 )
 from eventlog.log import LogIdentity, LogUnavailable, TopicMismatch
 from runtime.settings import LogSettings
@@ -53,7 +56,7 @@ class Topics:
         return AdminClient({"bootstrap.servers": self._settings.kafka_bootstrap, "log_level": 0})
 
     def ensure(self) -> bool:
-        """Create the topic, and the one of its snapshots, unless they are there.
+        """Create the topic, and those of its snapshots and accesses, unless they are there.
 
         Tell whether the topic was created.
 
@@ -65,6 +68,7 @@ class Topics:
         is_new = self._create(wanted.kafka_topic, wanted.partitions, needed(wanted) | chosen())
         partitions = self._once_known().partitions
         self._create(snapshot_topic(wanted.kafka_topic), partitions, of_snapshots(wanted))
+        self._create(access_topic(wanted.kafka_topic), 1, of_accesses(wanted))
         return is_new
 
     def _once_known(self) -> LogIdentity:
@@ -101,20 +105,11 @@ class Topics:
             TopicMismatch: there is no such topic.
             LogUnavailable: the brokers do not answer.
         """
-        settings = self._settings
-        found = self._config()
-        wrong = [
-            f"{name} is {found.get(name)}, needed is {value}: change the topic's setting back"
-            for name, value in needed(settings).items()
-            if name != "min.insync.replicas" and found.get(name) != value
-        ]
-        actual_isr = int(found.get("min.insync.replicas", "0"))
-        if actual_isr < settings.min_insync_replicas:
-            wrong.append(
-                f"min.insync.replicas is {actual_isr}, needed is "
-                f"{settings.min_insync_replicas} (ORDERLOG_MIN_INSYNC_REPLICAS)"
-            )
-        return wrong + self._lost()
+        return self.unlike(needed(self._settings)) + self._lost()
+
+    def unlike(self, wanted: Mapping[str, str]) -> list[str]:
+        """Say which of its settings are not these; see `differences`."""
+        return unlike(self._config(), wanted)
 
     def _lost(self) -> list[str]:
         """Say what of the records is not as it was written: the first are gone, or orders moved."""

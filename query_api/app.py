@@ -11,10 +11,14 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from audit.evidence.signing import KeyRefused
 from personal_data.postgres import PostgresKeys
 from query_api import metrics, problems
 from query_api.checkpoints import Checkpoints
 from query_api.database import ROLE, Database, SchemaMissing
+from query_api.exports import route
+from query_api.exports.response import Exports
+from query_api.exports.source import Exporting, Source
 from query_api.metrics import Measured
 from query_api.reading import Reader
 from query_api.resources import Resources
@@ -22,7 +26,14 @@ from query_api.routes import documentation, orders, projections, reports, stream
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
 from runtime.serving import FAILED, INCOMPATIBLE, serve
-from runtime.settings import DatabaseSettings, HttpSettings, KeysSettings, QuerySettings
+from runtime.settings import (
+    AuditSettings,
+    DatabaseSettings,
+    HttpSettings,
+    KeysSettings,
+    LogSettings,
+    QuerySettings,
+)
 from runtime.telemetry import configure_logging
 
 _log = structlog.get_logger("orderlog.query")
@@ -37,6 +48,7 @@ _ROUTERS = (
     orders.router,
     reports.router,
     projections.router,
+    route.router,
 )
 
 
@@ -66,11 +78,15 @@ class HotApp(FastAPI):
 def create_app(
     query: QuerySettings | None = None,
     database: DatabaseSettings | None = None,
+    log: LogSettings | None = None,
     keys: KeysSettings | None = None,
 ) -> FastAPI:
     """Make the application; settings that are not given are read from the environment.
 
-    Call `app.state.checkpoints.close()` when the process is to end: it ends the streams.
+    Call `app.state.close()` when the process is to end: it ends streams and cuts exports.
+
+    Raises:
+        KeyRefused: ORDERLOG_AUDIT_KEY_FILE names no key.
     """
     query, database = query or QuerySettings(), database or DatabaseSettings()
     opener = _keys(keys or KeysSettings(), database)
@@ -78,11 +94,17 @@ def create_app(
     checkpoints = Checkpoints(source)
     reader = Reader(source, checkpoints, opener, query.wait_ms_default)
     following = Following(checkpoints, Streams(query.query_streams_max))
+    places = Exports(query.query_exports_max)
+    exporting = Exporting(Source(log or LogSettings(), AuditSettings()), places)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Resources]:
         async with source.opened(), opener.opened(), checkpoints.running():
-            yield Resources(reader=reader, following=following)
+            yield Resources(reader=reader, following=following, exporting=exporting)
+
+    def close() -> None:
+        checkpoints.close()
+        places.close()
 
     app = HotApp(
         title="orderlog query API",
@@ -92,7 +114,7 @@ def create_app(
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.checkpoints = checkpoints
+    app.state.close = close
     problems.install(app)
     checks = projections.checks(source, reader, query.query_stale_after_ms)
     one_order = Route(orders.OneOrder.path, _ONE_ORDER, methods=["GET"])
@@ -135,6 +157,9 @@ async def _main(query: QuerySettings, database: DatabaseSettings, limits: HttpSe
         return FAILED
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         _log.warning("postgres_not_reachable", reason=repr(error))
-    app = create_app(query, database)
-    end_streams = app.state.checkpoints.close
-    return await serve(app, query.query_host, query.query_port, limits, on_stop=end_streams)
+    try:
+        app = create_app(query, database)
+    except KeyRefused as error:
+        _log.error("wrong_setting", setting="ORDERLOG_AUDIT_KEY_FILE", reason=str(error))
+        return FAILED
+    return await serve(app, query.query_host, query.query_port, limits, on_stop=app.state.close)

@@ -18,6 +18,7 @@ SECONDS = Histogram(
 )
 WAITING = Gauge("orderlog_query_waiting", "Requests that wait for a position.")
 STREAMS = Gauge("orderlog_query_streams", "Streams that are open.")
+EXPORTS = Gauge("orderlog_query_exports", "Exports of the audit trail that are under way.")
 
 _FAILED = 500
 

@@ -5,6 +5,7 @@ from typing import Annotated, TypeAlias, TypedDict
 from fastapi import Depends
 from starlette.requests import Request
 
+from query_api.exports.source import Exporting
 from query_api.problems import invalid
 from query_api.reading import Reader
 from query_api.sse import Following
@@ -15,6 +16,7 @@ class Resources(TypedDict):
 
     reader: Reader
     following: Following
+    exporting: Exporting
 
 
 async def _reader(request: Request) -> Reader:
@@ -25,6 +27,11 @@ async def _reader(request: Request) -> Reader:
 async def _following(request: Request) -> Following:
     following: Following = request.state.following
     return following
+
+
+async def _exporting(request: Request) -> Exporting:
+    exporting: Exporting = request.state.exporting
+    return exporting
 
 
 async def refuse_repeated(request: Request) -> None:
@@ -41,4 +48,5 @@ async def refuse_repeated(request: Request) -> None:
 
 ReaderOf: TypeAlias = Annotated[Reader, Depends(_reader)]
 FollowingOf: TypeAlias = Annotated[Following, Depends(_following)]
+ExportingOf: TypeAlias = Annotated[Exporting, Depends(_exporting)]
 Once = Depends(refuse_repeated)

@@ -124,7 +124,7 @@ class EventStream(StreamingResponse):
                 )
                 tasks = {
                     asyncio.create_task(self._send(send)),
-                    asyncio.create_task(_left(receive)),
+                    asyncio.create_task(left(receive)),
                 }
                 try:
                     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -144,6 +144,7 @@ class EventStream(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _left(receive: Receive) -> None:
+async def left(receive: Receive) -> None:
+    """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

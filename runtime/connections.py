@@ -53,6 +53,14 @@ def end_with_client(scope: Scope) -> None:
         connection.answering = asyncio.current_task()
 
 
+def break_off(scope: Scope) -> None:
+    """Close the client's connection at once, whatever was not taken yet: the answer is cut."""
+    known = scope.get(_CONNECTION)
+    connection = None if known is None else known()
+    if connection is not None:
+        connection.transport.abort()
+
+
 def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
     """Return the class of connections for `uvicorn.Config(http=...)`."""
 

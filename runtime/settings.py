@@ -60,6 +60,14 @@ class LogSettings(_Settings):
     )
 
 
+class AuditSettings(_Settings):
+    """What makes exports and heads of the log trusted elsewhere."""
+
+    audit_key_file: str = Field(
+        "", max_length=4_096, description="private Ed25519 key (PEM); empty: nothing is signed"
+    )
+
+
 class HttpSettings(_Settings):
     """What a connection to either API may ask for."""
 
@@ -153,6 +161,9 @@ class QuerySettings(_Settings):
     wait_ms_default: int = Field(2_000, ge=0, le=10_000)
     query_statement_timeout_ms: int = Field(10_000, ge=100, le=600_000)
     query_streams_max: int = Field(256, ge=1, le=100_000, description="open at once, per process")
+    query_exports_max: int = Field(
+        2, ge=1, le=100, description="exports of the audit trail at once, per process"
+    )
     query_stale_after_ms: int = Field(
         30_000,
         ge=1_000,

@@ -14,6 +14,7 @@ from query_api.problems import CODES, MEDIA_TYPE
 from query_api.routes.examples import (
     CUSTOMER_EXAMPLE,
     EVENT_EXAMPLE,
+    EXPORT_EXAMPLE,
     ORDER_EXAMPLE,
     ORDER_ID,
     POSITION,
@@ -73,7 +74,12 @@ def _responses(example: Any, *codes: str, media_type: str = _JSON) -> dict[str, 
             "content": {media_type: {"example": example}},
         }
     }
-    for code in (*_ALWAYS, *codes):
+    return _with_problems(found, *_ALWAYS, *codes)
+
+
+def _with_problems(found: dict[str, Any], *codes: str) -> dict[str, Any]:
+    """Add the problems that a route may answer."""
+    for code in codes:
         status, _ = CODES[code]
         response = found.setdefault(
             str(status), {"description": "", "content": {MEDIA_TYPE: {"examples": {}}}}
@@ -118,6 +124,24 @@ REVENUE = _route(Revenue, REVENUE_EXAMPLE)
 TIMELINE = _route(Timeline, _EVENTS, "order-not-found")
 ORDER_STREAM = _stream(_frames("1", begins=False), "order-not-found")
 STREAM = _stream(_frames(POSITION, begins=True))
+EXPORT: Mapping[str, Any] = {
+    "response_class": Response,
+    "responses": _with_problems(
+        {
+            "200": {
+                "description": "The export; one that is cut has no manifest, and no proper end",
+                "content": {
+                    "application/x-ndjson": {"example": EXPORT_EXAMPLE},
+                    "application/x-tar": {"schema": {"type": "string", "format": "binary"}},
+                },
+            }
+        },
+        "invalid-query",
+        "too-many-exports",
+        "access-not-recorded",
+        "log-unavailable",
+    ),
+}
 PROJECTIONS = _route(Projections, {"projections": [PROJECTION_EXAMPLE]})
 _ORDER = _responses(ORDER_EXAMPLE, "order-not-found")
 _ORDER["200"]["content"][_JSON]["schema"] = {"$ref": "#/components/schemas/Order"}

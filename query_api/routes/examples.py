@@ -80,6 +80,10 @@ EVENT_EXAMPLE = {
     "offset": 2,
     "body": {},
 }
+EXPORT_EXAMPLE = (
+    '{"partition":0,"offset":2,"type":"OrderAccepted","version":2,"stored":"CiQw…"}\n'
+    '{"manifest":{"format":"orderlog-audit/1","events":1},"descriptors":"Cqsf…"}\n'
+)
 CUSTOMER_EXAMPLE = {
     "customer_id": "c-1",
     "totals": [

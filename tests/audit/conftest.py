@@ -1,21 +1,21 @@
-"""A log with a few dozen orders, written by the real writer; exports of it; and an attacker."""
+"""A log with a few dozen orders, written by the real writer, and exports of it."""
 
 import asyncio
-import hashlib
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
 
+from audit.evidence.signing import make_key
 from audit.export import Request, export
-from audit.lines import first_head, next_head
-from audit.manifest import Manifest
+from cli.audit import register
 from domain import commands as c
 from domain.decide import DECIDER
 from domain.values import Line, LineQuantity
@@ -72,15 +72,7 @@ class Writer:
             order_id = str(UUID(int=number + 2**100))
             lives[order_id] = [(command, f"{number}-{at}") for at, command in enumerate(commands)]
         ids = list(lives)
-        partitions = (await log.identity()).partitions
-        async with await Partitions.open(
-            log,
-            DECIDER,
-            settings=LogSettings(partitions=partitions),
-            node="node-1",
-            clock_us=lambda: next(self._moments),
-            new_event_id=lambda: next(self._event_ids),
-        ) as owner:
+        async with await self._owner(log) as owner:
             await owner.wait_ready(30)
             while lives:
                 order_id = chance.choice(list(lives))
@@ -90,10 +82,51 @@ class Writer:
                     del lives[order_id]
         return ids
 
+    async def write_one(self, log: EventLog, commands: Iterable[c.OrderCommand]) -> str:
+        """Write one order's life; return its id."""
+        number = next(self._orders)
+        order_id = str(UUID(int=number + 2**100))
+        async with await self._owner(log) as owner:
+            await owner.wait_ready(30)
+            for at, command in enumerate(commands):
+                await owner.submit(submission(command, order_id, f"{number}-{at}"))
+        return order_id
+
+    async def _owner(self, log: EventLog) -> Partitions:
+        return await Partitions.open(
+            log,
+            DECIDER,
+            settings=LogSettings(partitions=(await log.identity()).partitions),
+            node="node-1",
+            clock_us=lambda: next(self._moments),
+            new_event_id=lambda: next(self._event_ids),
+        )
+
 
 @pytest.fixture
 def writer() -> Writer:
     return Writer()
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    """Answer `run(*words)`: the verb of the group `audit`, called here."""
+    app = typer.Typer()
+    register(app)
+
+    def call(*words: object) -> Result:
+        return CliRunner().invoke(app, ["audit", *map(str, words)])
+
+    return call
+
+
+@pytest.fixture
+async def written(kafka_log, writer, log_settings: LogSettings, monkeypatch) -> None:
+    """Twelve orders with 60 events in a real log, which the environment names."""
+    await writer.write(kafka_log, 12)
+    monkeypatch.setenv("ORDERLOG_KAFKA_BOOTSTRAP", log_settings.kafka_bootstrap)
+    monkeypatch.setenv("ORDERLOG_KAFKA_TOPIC", log_settings.kafka_topic)
+    monkeypatch.setenv("ORDERLOG_ENVIRONMENT", log_settings.environment)
 
 
 @pytest.fixture
@@ -102,6 +135,14 @@ async def log(writer: Writer) -> MemoryLog:
     memory = MemoryLog(partitions=4)
     await writer.write(memory, 30)
     return memory
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a private and a public key."""
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "audit.pub").write_text(make_key(folder / "audit.key"))
+    return folder / "audit.key", folder / "audit.pub"
 
 
 @pytest.fixture(scope="session")
@@ -122,49 +163,3 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def copy(whole: Path, tmp_path: Path) -> Path:
     """An export that may be changed."""
     return Path(shutil.copytree(whole, tmp_path / "copy"))
-
-
-@pytest.fixture(scope="session")
-def reseal() -> Callable[..., None]:
-    """Make counts and hashes of files and manifest right again, as an attacker would.
-
-    With `heads` the partitions' chains too, so that only the orders' own chains are left.
-    """
-
-    def run(path: Path, *, heads: bool = False) -> None:
-        said: dict[str, Any] = orjson.loads((path / "manifest.json").read_bytes())
-        said["files"] = [file for file in said["files"] if (path / file["name"]).exists()]
-        said["events"] = 0
-        for entry in said["partitions"]:
-            mine = [f for f in said["files"] if f["partition"] == entry["partition"]]
-            log = Manifest.model_validate_json(orjson.dumps(said)).log
-            head = first_head(log.identity, entry["partition"])
-            for file in mine:
-                head = _reseal_file(path, file, head, heads=heads)
-            entry["events"] = sum(file["events"] for file in mine)
-            entry["first_offset"] = mine[0]["first_offset"] if mine else None
-            entry["last_offset"] = mine[-1]["last_offset"] if mine else None
-            if heads:
-                entry["head_hash"] = head.hex()
-            said["events"] += entry["events"]
-        sealed = Manifest.model_validate_json(orjson.dumps(said)).sealed()
-        (path / "manifest.json").write_bytes(sealed.dump())
-
-    return run
-
-
-def _reseal_file(path: Path, file: dict[str, Any], head: bytes, *, heads: bool) -> bytes:
-    lines = (path / file["name"]).read_bytes().splitlines(keepends=True)
-    events = [orjson.loads(line) for line in lines]
-    for at, event in enumerate(events):
-        head = next_head(head, event["offset"], bytes.fromhex(event["hash"]))
-        if heads:
-            lines[at] = orjson.dumps({**event, "head": head.hex()}) + b"\n"
-    raw = b"".join(lines)
-    (path / file["name"]).write_bytes(raw)
-    file["events"] = len(lines)
-    file["bytes"] = len(raw)
-    file["sha256"] = hashlib.sha256(raw).hexdigest()
-    file["first_offset"] = events[0]["offset"]
-    file["last_offset"] = events[-1]["offset"]
-    return head

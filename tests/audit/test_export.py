@@ -8,15 +8,23 @@ import orjson
 import pytest
 
 from audit.export import ExportFailed, Request, export
+from audit.filters import Filter
 from audit.folder import FolderRefused
-from audit.manifest import Filter, Manifest, parse
+from audit.manifest import Encoding, Manifest, parse
 from audit.verify import verify
 from eventlog.codec import decode, is_event
 from eventlog.log import Batch, EventLog, LogUnavailable, Record, Undecodable
 from eventlog.memory import MemoryLog
-from eventlog.partitioner import partition_of
 
 SMALL = Request(file_events_max=15)
+ENCODINGS = [
+    Encoding(format="jsonl"),
+    Encoding(format="jsonl", compression="zstd"),
+    Encoding(format="csv"),
+    Encoding(format="csv", compression="zstd"),
+    Encoding(format="parquet"),
+]
+OF_ONE_CUSTOMER = Filter(customer_id="c-1", from_version=2)
 
 
 def lines_of(path: Path) -> list[dict[str, object]]:
@@ -77,6 +85,7 @@ async def test_the_folder_holds_the_files_and_nothing_else(log: MemoryLog, tmp_p
 
     assert {entry.name for entry in (tmp_path / "out").iterdir()} == {
         "manifest.json",
+        "events.binpb",
         *(file.name for file in manifest.files),
     }
     assert len(manifest.files) > 4
@@ -86,9 +95,11 @@ async def test_the_folder_holds_the_files_and_nothing_else(log: MemoryLog, tmp_p
         assert file.events == raw.count(b"\n") <= 15
 
 
-async def test_twice_is_the_same_to_the_byte(log: MemoryLog, tmp_path: Path):
-    await export(log, tmp_path / "one", SMALL)
-    await export(log, tmp_path / "two", SMALL)
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.suffix)
+async def test_twice_is_the_same_to_the_byte(log: MemoryLog, tmp_path: Path, encoding: Encoding):
+    request = Request(encoding=encoding, file_events_max=15)
+    await export(log, tmp_path / "one", request)
+    await export(log, tmp_path / "two", request)
 
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
@@ -105,17 +116,26 @@ async def test_an_old_range_is_exported_again_when_the_log_has_grown(
     assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
-@pytest.mark.parametrize("records_max", [0, 1, 14, 15, 16, 40, 75, 140])
+@pytest.mark.parametrize(
+    ("encoding", "chosen", "records_max"),
+    [
+        *((ENCODINGS[0], Filter(), records_max) for records_max in (0, 1, 14, 15, 16, 75, 140)),
+        *((encoding, Filter(), 40) for encoding in ENCODINGS[1:]),
+        *((ENCODINGS[4], OF_ONE_CUSTOMER, records_max) for records_max in (15, 40, 140)),
+    ],
+    ids=str,
+)
 async def test_an_interrupted_export_goes_on_over_the_range_it_began_with(
-    log: MemoryLog, tmp_path: Path, writer, records_max: int
+    log: MemoryLog, tmp_path: Path, writer, encoding: Encoding, chosen: Filter, records_max: int
 ):
-    await export(log, tmp_path / "undisturbed", SMALL)
+    request = Request(chosen, encoding, file_events_max=15 if chosen.is_whole else 2)
+    await export(log, tmp_path / "undisturbed", request)
     with pytest.raises(LogUnavailable):
-        await export(Stopping(log, records_max, LogUnavailable), tmp_path / "out", SMALL)
+        await export(Stopping(log, records_max, LogUnavailable), tmp_path / "out", request)
     assert not (tmp_path / "out" / "manifest.json").exists()
     await writer.write(log, 5)
 
-    await export(log, tmp_path / "out", SMALL)
+    await export(log, tmp_path / "out", request)
 
     assert content(tmp_path / "out") == content(tmp_path / "undisturbed")
 
@@ -187,6 +207,8 @@ async def test_an_export_begun_with_other_options_is_not_gone_on_with(
 
     with pytest.raises(FolderRefused, match="with other options"):
         await export(log, tmp_path / "out", Request(Filter(from_us=5), file_events_max=15))
+    with pytest.raises(FolderRefused, match="in another format"):
+        await export(log, tmp_path / "out", Request(encoding=ENCODINGS[2], file_events_max=15))
     with pytest.raises(FolderRefused, match="over another range"):
         await export(log, tmp_path / "out", Request(ends={0: 1}, file_events_max=15))
 
@@ -199,29 +221,6 @@ async def test_a_file_that_changed_in_between_is_not_built_upon(log: MemoryLog, 
 
     with pytest.raises(FolderRefused, match="was changed since"):
         await export(log, tmp_path / "out", SMALL)
-
-
-async def test_one_order_alone(log: MemoryLog, tmp_path: Path, whole: Path):
-    order_id = str(lines_of(whole)[40]["order_id"])
-
-    manifest = await export(log, tmp_path / "out", Request(Filter(order_id=order_id)))
-
-    lines = lines_of(tmp_path / "out")
-    assert [line["version"] for line in lines] == list(range(1, len(lines) + 1))
-    assert {line["order_id"] for line in lines} == {order_id}
-    assert [entry.partition for entry in manifest.partitions] == [partition_of(order_id, 4)]
-    assert verify(tmp_path / "out").is_valid
-
-
-async def test_a_time_range_takes_from_and_leaves_to(log: MemoryLog, tmp_path: Path, whole: Path):
-    times = sorted(int(str(line["recorded_at_us"])) for line in lines_of(whole))
-    first, last = times[30], times[100]
-
-    await export(log, tmp_path / "out", Request(Filter(from_us=first, to_us=last)))
-
-    found = sorted(int(str(line["recorded_at_us"])) for line in lines_of(tmp_path / "out"))
-    assert found == times[30:100]
-    assert verify(tmp_path / "out").is_valid
 
 
 async def test_an_empty_log_is_an_export_too(tmp_path: Path):

@@ -35,6 +35,11 @@ LEAVES = [
     ("audit", "verify"),
     ("erase", "customer"),
     ("erase", "status"),
+    ("audit", "report"),
+    ("audit", "access"),
+    ("audit", "keygen"),
+    ("audit", "head"),
+    ("audit", "prove"),
 ]
 NEED_KAFKA = [("topics", "ensure"), ("topics", "check"), ("serve", "command")]
 NEED_POSTGRES = [("lag",), ("parked", "list"), ("rebuild",), ("verify", "--all"), ("migrate",)]

@@ -46,7 +46,7 @@ def test_each_process_has_the_addresses_it_needs_and_no_other():
         "topics": {"KAFKA_BOOTSTRAP"},
         "command": {"KAFKA_BOOTSTRAP"},
         "projectors": {"KAFKA_BOOTSTRAP", "DATABASE_URL"},
-        "query": {"DATABASE_URL"},
+        "query": {"DATABASE_URL", "KAFKA_BOOTSTRAP"},
         "migrate": {"DATABASE_URL"},
     }
 

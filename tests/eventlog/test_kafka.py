@@ -2,16 +2,20 @@
 
 import asyncio
 import gc
+import threading
+from types import SimpleNamespace
 
 import confluent_kafka
 import pytest
 from aiokafka.producer import sender
 
-from eventlog import topics
+from eventlog import reader, topics
 from eventlog.kafka import BETWEEN_TRANSACTIONS_S, KafkaLog, transactional_id
 from eventlog.log import Fenced, LogUnavailable, Record, TopicMismatch
 from eventlog.partitioner import partition_of
 from eventlog.topics import Topics
+
+DEADLINE_S = 20
 
 
 def test_the_pause_between_transactions_is_ours():
@@ -40,6 +44,57 @@ async def test_an_open_transaction_is_invisible_and_ended_by_the_next_owner(
     assert await kafka_log.end(0) == 4, "the open record and its abort marker are passed over"
     await appender.close()
     await successor.close()
+
+
+async def test_whoever_takes_a_batch_may_take_longer_than_kafka_has(
+    kafka_log, log_settings, monkeypatch
+):
+    """A slow client of an export is no silent broker."""
+    appender = await kafka_log.open_appender(0)
+    await appender.append([Record(b"%d" % number, b"x") for number in range(3)])
+    await appender.close()
+    now_s = 0.0
+    monkeypatch.setattr(reader, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(reader, "_RANGE_RECORDS_MAX", 1)
+
+    keys = []
+    async for batch in kafka_log.read(0, 0, 3):
+        keys += [record.key for record in batch.records]
+        now_s += 3_600
+
+    assert keys == [b"0", b"1", b"2"]
+
+
+async def test_a_reader_is_closed_only_when_no_thread_is_in_it(kafka_log, monkeypatch):
+    """Cancelled while it polls, a read lets the poll end first: the client is not thread-safe."""
+    appender = await kafka_log.open_appender(0)
+    await appender.append([Record(b"1", b"x")])
+    await appender.close()
+    polling, go, seen = threading.Event(), threading.Event(), []
+    real = reader.LogReader.poll
+
+    def poll(self, records_max, wait_s):
+        polling.set()
+        go.wait(DEADLINE_S)
+        found = real(self, records_max, wait_s)
+        seen.append("polled")
+        return found
+
+    monkeypatch.setattr(reader.LogReader, "poll", poll)
+    close = reader.LogReader.close
+    monkeypatch.setattr(
+        reader.LogReader, "close", lambda self: (seen.append("closed"), close(self))
+    )
+
+    task = asyncio.create_task(anext(kafka_log.read(0, 0, 1)))
+    await asyncio.to_thread(polling.wait, DEADLINE_S)
+    task.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert seen == ["polled", "closed"]
 
 
 def test_each_partition_has_its_own_fence(log_settings):

@@ -37,7 +37,7 @@ async def answer(database_settings):
 
     ask.port = port
     yield ask
-    app.state.checkpoints.close()
+    app.state.close()
     serving.should_exit = True
     async with asyncio.timeout(20):
         await task

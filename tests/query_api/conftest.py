@@ -25,7 +25,7 @@ from projectors.read_models import PROJECTIONS
 from query_api.app import create_app
 from runtime.position import Position, log_id
 from runtime.serving import server
-from runtime.settings import DatabaseSettings, QuerySettings
+from runtime.settings import DatabaseSettings, LogSettings, QuerySettings
 
 START_US = 1_790_000_000_000_000
 DAY_US = 86_400_000_000
@@ -133,7 +133,7 @@ class Api:
         assert body["type"] == f"urn:orderlog:problem:{body['code']}"
         assert body["title"]
         assert body["detail"]
-        assert (answer.status_code == 503) == ("retry-after" in answer.headers)
+        assert (answer.status_code in {429, 503}) == ("retry-after" in answer.headers)
         return body
 
     async def pages(self, path: str, **parameters) -> AsyncIterator[list[str]]:
@@ -172,9 +172,11 @@ class Events:
 
 
 @asynccontextmanager
-async def serving(database_url: str, **settings) -> AsyncIterator[Api]:
+async def serving(
+    database_url: str, log: LogSettings | None = None, **settings
+) -> AsyncIterator[Api]:
     app = create_app(
-        QuerySettings(**settings), DatabaseSettings(database_url=SecretStr(database_url))
+        QuerySettings(**settings), DatabaseSettings(database_url=SecretStr(database_url)), log
     )
     running = server(app, "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
@@ -183,7 +185,7 @@ async def serving(database_url: str, **settings) -> AsyncIterator[Api]:
             await asyncio.sleep(0.005)
 
     def close() -> None:
-        app.state.checkpoints.close()
+        app.state.close()
         running.should_exit = True
 
     port = running.servers[0].sockets[0].getsockname()[1]

@@ -3,9 +3,20 @@
 import asyncio
 import sys
 
+import pytest
+
 from domain import commands
+from tests.audit.conftest import Writer
 
 DEADLINE_S = 240
+
+
+@pytest.fixture
+async def api(serve, shop, kafka_log, log_settings):
+    """With a log, too, for the audit export."""
+    await Writer().write(kafka_log, 6)
+    async with serve(log=log_settings) as api:
+        yield api
 
 
 async def test_generated_requests_find_no_fault(api, shop, tmp_path):

@@ -70,7 +70,7 @@ async def api(own_settings):
     port = running.servers[0].sockets[0].getsockname()[1]
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         yield client
-    app.state.checkpoints.close()
+    app.state.close()
     running.should_exit = True
     async with asyncio.timeout(DEADLINE_S):
         await task

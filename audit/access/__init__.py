@@ -1,0 +1,1 @@
+"""Who looked at the audit trail: written down before anything is given out."""

@@ -1,0 +1,1 @@
+"""The parts of a verification: every event in its place, partition by partition."""

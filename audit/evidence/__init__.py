@@ -1,0 +1,1 @@
+"""What a party outside can hold an export against: Merkle tree, signatures, heads and proofs."""

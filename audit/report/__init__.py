@@ -1,0 +1,1 @@
+"""The audit trail of one order for people: one page, made from its events alone."""
