@@ -14,7 +14,7 @@ class Filter(Strict):
     """What was asked for; None: no limit. An event is taken when all of it is so.
 
     Times are those of recording in us, `from_us` inclusive, `to_us` exclusive; versions are both
-    inclusive. `customer_id` is that of an order's first event.
+    inclusive. `customer_id` is that of an order's first event; `reason` is a part of an event's.
     """
 
     order_id: str | None = None
@@ -27,6 +27,7 @@ class Filter(Strict):
     actor_id: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
+    reason: str | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -37,7 +38,7 @@ class Filter(Strict):
     def is_gapless(self) -> bool:
         """What is taken of an order follows one another without gaps."""
         by_event = (self.actor_kind, self.actor_id, self.correlation_id, self.causation_id)
-        return by_event == (None, None, None, None)
+        return (*by_event, self.reason) == (None,) * 5
 
     def takes(self, recorded: Recorded) -> bool:
         """Tell whether an event belongs into the export, as far as it says so itself."""
@@ -52,6 +53,7 @@ class Filter(Strict):
             and (self.actor_id is None or actor.id == self.actor_id)
             and (self.correlation_id is None or recorded.correlation_id == self.correlation_id)
             and (self.causation_id is None or recorded.causation_id == self.causation_id)
+            and (self.reason is None or self.reason in recorded.reason)
             and (version != 1 or self.customer_id in (None, customer_of(recorded)))
         )
 

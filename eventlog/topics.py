@@ -66,17 +66,20 @@ class Topics:
         """
         wanted = self._settings
         is_new = self._create(wanted.kafka_topic, wanted.partitions, needed(wanted) | chosen())
-        partitions = self._once_known().partitions
-        self._create(snapshot_topic(wanted.kafka_topic), partitions, of_snapshots(wanted))
-        self._create(access_topic(wanted.kafka_topic), 1, of_accesses(wanted))
+        partitions = self._once_known(wanted.kafka_topic).partitions
+        snapshots, accesses = snapshot_topic(wanted.kafka_topic), access_topic(wanted.kafka_topic)
+        self._create(snapshots, partitions, of_snapshots(wanted))
+        self._create(accesses, 1, of_accesses(wanted))
+        for name in (snapshots, accesses):
+            self._once_known(name)
         return is_new
 
-    def _once_known(self) -> LogIdentity:
+    def _once_known(self, name: str) -> LogIdentity:
         """Wait for the brokers, which hear of a new topic a moment after it was made."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                return self.identity()
+                return self._identity(name)
             except TopicMismatch:
                 if time.monotonic() > deadline:
                     raise
@@ -150,8 +153,9 @@ class Topics:
             TopicMismatch: there is no such topic: run `orderlog topics ensure`.
             LogUnavailable: the brokers do not answer.
         """
-        name = self._settings.kafka_topic
+        return self._identity(self._settings.kafka_topic)
 
+    def _identity(self, name: str) -> LogIdentity:
         def ask(admin: AdminClient, timeout_s: float) -> LogIdentity:
             cluster = admin.describe_cluster(request_timeout=timeout_s).result()
             futures = admin.describe_topics(TopicCollection([name]), request_timeout=timeout_s)

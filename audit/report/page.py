@@ -125,7 +125,7 @@ def _entry(recorded: Recorded, currency: str) -> dict[str, Any]:
         "type": recorded.type,
         "details": wording.details(data, currency),
         "who": wording.text(f"{recorded.actor.kind}:{recorded.actor.id}"),
-        "why": wording.text(reason or ""),
+        "why": wording.text(" / ".join(filter(None, (recorded.reason, reason)))),
         "ids": [
             (name, wording.text(value))
             for name, value in (

@@ -83,6 +83,9 @@ Correlation = Annotated[
 Causation = Annotated[
     str | None, typer.Option("--causation", help="Only events with this causation id.")
 ]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help="Only events whose reason has this text in it.")
+]
 SameAs = Annotated[
     Path | None,
     typer.Option(
@@ -108,6 +111,7 @@ def export_command(  # noqa: PLR0913 - one per option
     actor: ActorOption = None,
     correlation: Correlation = None,
     causation: Causation = None,
+    reason: Reason = None,
     same_as: SameAs = None,
     as_: options.AskedBy = None,
     output: options.As = Output.TEXT,
@@ -130,6 +134,7 @@ def export_command(  # noqa: PLR0913 - one per option
         actor_id=actor_id,
         correlation_id=correlation,
         causation_id=causation,
+        reason=reason,
     )
     request = _request(chosen, _encoding(format_, compress), same_as)
     manifest = _exported(_Export(out, request, options.asked_by(as_), options.signing_key()))

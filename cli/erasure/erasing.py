@@ -1,11 +1,14 @@
 """Erase one customer: every order, and again until no new one has come meanwhile."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
+from audit.evidence.certificates import Certificate, ErasedOrder
+from audit.manifest import Log, tool
 from cli.erasure.orders import CustomerOrders, OrderState
 
 _BATCH = 500
@@ -28,35 +31,50 @@ class Asked:
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What was erased. `plain_events` hold data that was never sealed, and still do."""
-
-    orders: tuple[OrderState, ...]
-    plain_events: int
-
-
 async def erase(
     orders: CustomerOrders, commands: httpx2.AsyncClient, asked: Asked, report: Report
-) -> Erased:
+) -> Certificate:
     """Erase all orders of a customer, those that come in the meantime included.
+
+    Returns a certificate without a seal.
 
     Raises:
         NotErased: an order could not be erased, or new ones come faster than they are erased.
         cli.erasure.orders.NotKnown: see there.
     """
     for _ in range(_ROUNDS):
-        await orders.projected(asked.wait_s)
+        identity = await orders.projected(asked.wait_s)
         found = await orders.of(asked.customer_id)
         left = [one.order_id for one in found if not one.is_erased]
         report(len(found) - len(left), len(found))
         if not left:
-            order_ids = [one.order_id for one in found]
-            return Erased(tuple(found), await orders.plain_events(order_ids))
+            return Certificate(
+                tool=tool(),
+                log=Log.of(identity),
+                customer_id=asked.customer_id,
+                actor=asked.actor,
+                reason=asked.reason,
+                erased_at_us=time.time_ns() // 1_000,
+                orders=tuple(_certified(one) for one in found),
+                plain_events=await orders.plain_events(one.order_id for one in found),
+            )
         for start in range(0, len(left), _BATCH):
             await _send(commands, asked, left[start : start + _BATCH])
             report(len(found) - len(left) + start, len(found))
     raise NotErased(f"customer {asked.customer_id} orders faster than it can be erased; try again")
+
+
+def _certified(order: OrderState) -> ErasedOrder:
+    fact = order.fact
+    if fact is None:
+        raise NotErased(f"the log does not say that order {order.order_id} is erased")
+    return ErasedOrder(
+        order_id=order.order_id,
+        version=fact.version,
+        partition=fact.partition,
+        offset=fact.offset,
+        event_id=fact.event_id,
+    )
 
 
 async def _send(commands: httpx2.AsyncClient, asked: Asked, order_ids: Sequence[str]) -> None:

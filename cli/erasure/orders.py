@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from eventlog.log import LogIdentity
 from eventlog.topics import Topics
 from personal_data.keys import Keys
 from projectors import binding
@@ -74,8 +75,8 @@ class CustomerOrders:
         self._log = log
         self._keys = keys
 
-    async def projected(self, wait_s: float) -> None:
-        """Wait until the read models contain the log as it ends now.
+    async def projected(self, wait_s: float) -> LogIdentity:
+        """Wait until the read models contain the log as it ends now; return which log it is.
 
         Raises:
             NotKnown: they do not within `wait_s`, or hold back orders without saying whose.
@@ -97,6 +98,7 @@ class CustomerOrders:
                 f"{len(nameless)} parked orders may be anybody's, the first is {nameless[0]}: "
                 "settle them first (`orderlog parked list`)"
             )
+        return identity
 
     async def _behind(self, ends: dict[int, int]) -> list[int]:
         rows = await self._connection.fetch(_AT)

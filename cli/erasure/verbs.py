@@ -1,17 +1,21 @@
-"""`orderlog erase customer` and `orderlog erase status`."""
+"""`orderlog erase customer`, `status` and `check`."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import httpx2
 import typer
 
-from cli.erasure.erasing import Asked, Erased, NotErased, erase
+from audit.evidence.certificates import Certificate
+from audit.evidence.signing import DocumentError, bad_signature, read_document
+from audit.folder import replace
+from cli.audit.options import PublicKey, asked_by, signing_key, trusted_key
+from cli.erasure.erasing import Asked, NotErased, erase
 from cli.erasure.orders import CustomerOrders, NotKnown, OrderState
 from cli.exit_codes import (
     FAILED,
@@ -19,6 +23,7 @@ from cli.exit_codes import (
     INTERRUPTED,
     UNHEALTHY,
     USAGE,
+    VERIFICATION_FAILED,
     explained,
 )
 from cli.output import Output, Progress, fail, print_json, say, table
@@ -33,7 +38,11 @@ _CUSTOMER_EXAMPLES = """Examples:
 
 orderlog erase customer c-1 --reason "request 2026-117"
 
-orderlog erase customer c-1 --actor user:jane --yes -o json
+orderlog erase customer c-1 --as user:jane --yes --out erased-c-1.json
+"""
+_CHECK_EXAMPLES = """Examples:
+
+orderlog erase check erased-c-1.json --public-key audit.pub
 """
 _STATUS_EXAMPLES = """Examples:
 
@@ -44,6 +53,7 @@ _CUSTOMER_CODES = {
     INCOMPATIBLE: "database or topic is not what this release needs",
     INTERRUPTED: "interrupted; the same command goes on",
 }
+_CHECK_CODES = {VERIFICATION_FAILED: "it was changed, or is not signed as it must be"}
 _STATUS_CODES = {
     FAILED: "a store does not answer",
     UNHEALTHY: "some orders are not erased, or not wholly",
@@ -58,9 +68,17 @@ Customer = Annotated[str, typer.Argument(metavar="CUSTOMER_ID", help="As in the 
 Reason = Annotated[
     str, typer.Option("--reason", help="Why; kept in the log with every order's erasure.")
 ]
-Actor = Annotated[
-    str,
-    typer.Option("--actor", help="Who erases, as kind:id; default: the user of this machine."),
+AskedBy = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="ACTOR",
+        help="Who erases, for the log: kind:id, or a user's name. Default: your login.",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="The file of the certificate, instead of printing it."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 CommandUrl = Annotated[
@@ -80,6 +98,7 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command("customer", epilog=_CUSTOMER_EXAMPLES + explained(_CUSTOMER_CODES))(customer)
+    group.command("check", epilog=_CHECK_EXAMPLES + explained(_CHECK_CODES))(check)
     group.command("status", epilog=_STATUS_EXAMPLES + explained(_STATUS_CODES))(status)
     app.add_typer(group, name="erase")
 
@@ -88,38 +107,67 @@ def customer(  # noqa: PLR0913 - one per option
     customer_id: Customer,
     *,
     reason: Reason = "",
-    actor: Actor = "",
+    actor: AskedBy = None,
+    out: Out = None,
     yes: Yes = False,
     command_url: CommandUrl = "http://127.0.0.1:8000",
     wait_seconds: Wait = 60.0,
-    output: As = Output.TEXT,
 ) -> None:
     """Erase contact, addresses and notes in all orders of a customer. There is no way back.
 
     The orders stay, with goods and money. Every copy of the log, read models, backups of them and
-    exports hold what nobody can open any more (docs/personal-data.md).
+    exports hold what nobody can open any more (docs/personal-data.md). The result is a certificate,
+    signed with the key of ORDERLOG_AUDIT_KEY_FILE.
     """
+    key = signing_key()
+    by = asked_by(actor)
     known = _run(_known(customer_id, wait_seconds))
     if not known:
         fail(f"customer {customer_id} has no orders", FAILED)
     _confirm(customer_id, known, yes=yes)
-    asked = Asked(customer_id, actor or f"user:{_login()}", reason, wait_seconds)
-    erased = _run(_erased(asked, command_url))
-    if output is Output.JSON:
-        print_json(
-            {
-                "customer_id": customer_id,
-                "orders": [asdict(one) for one in erased.orders],
-                "plain_events": erased.plain_events,
-            }
-        )
+    asked = Asked(customer_id, f"{by.kind}:{by.id}", reason, wait_seconds)
+    certificate = _run(_erased(asked, command_url)).sealed(key)
+    if out is None:
+        typer.echo(certificate.dump(), nl=False)
     else:
-        typer.echo(f"erased: {len(erased.orders):,} orders of customer {customer_id}")
-    if erased.plain_events:
+        _write(out, certificate.dump())
+        typer.echo(f"erased: {len(certificate.orders):,} orders, see {out}")
+    if key is None:
+        say("not signed: ORDERLOG_AUDIT_KEY_FILE names no key (`orderlog audit keygen` makes one)")
+    if certificate.plain_events:
         say(
-            f"{erased.plain_events:,} events of these orders were stored before personal data was "
-            "sealed, and still hold it (docs/personal-data.md)"
+            f"{certificate.plain_events:,} events of these orders were stored before personal "
+            "data was sealed, and still hold it (docs/personal-data.md)"
         )
+
+
+def _write(out: Path, document: bytes) -> None:
+    try:
+        replace(out, document)
+    except OSError as error:
+        fail(f"everything is erased, but {out} cannot be written: {error.strerror}", FAILED)
+
+
+def check(
+    certificate: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")],
+    *,
+    public_key: PublicKey = None,
+) -> None:
+    """Check a certificate of erasure: whether it is as it was written, and who signed it."""
+    trusted = trusted_key(public_key)
+    try:
+        document = read_document(certificate, Certificate)
+    except DocumentError as error:
+        fail(f"NOT VALID: {error}", VERIFICATION_FAILED)
+    fault = "it was changed after it was written" if document.is_changed() else None
+    fault = fault or bad_signature(document.seal, document.statement(), trusted)
+    if fault is not None:
+        fail(f"NOT VALID: {certificate}: {fault}", VERIFICATION_FAILED)
+    signed = f"signed by {document.seal.public_key}" if document.seal.signature else "not signed"
+    typer.echo(
+        f"valid: {len(document.orders):,} orders of customer {document.customer_id} were erased; "
+        f"{signed}"
+    )
 
 
 def _confirm(customer_id: str, known: list[OrderState], *, yes: bool) -> None:
@@ -160,17 +208,13 @@ def status(customer_id: Customer, *, wait_seconds: Wait = 60.0, output: As = Out
         )
 
 
-def _login() -> str:
-    return os.environ.get("LOGNAME") or os.environ.get("USER") or "unknown"
-
-
 async def _known(customer_id: str, wait_s: float) -> list[OrderState]:
     async with _orders() as orders:
         await orders.projected(wait_s)
         return await orders.of(customer_id)
 
 
-async def _erased(asked: Asked, command_url: str) -> Erased:
+async def _erased(asked: Asked, command_url: str) -> Certificate:
     with Progress("erasing", "orders") as progress:
         async with (
             _orders() as orders,

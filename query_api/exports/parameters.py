@@ -49,6 +49,7 @@ class Export(BaseModel):
     actor: Name | None = Field(None, description="`kind:id`, or an id alone")
     correlation_id: Name | None = None
     causation_id: Name | None = None
+    reason: Name | None = Field(None, description="a part of the event's reason")
 
 
 def refuse_what_does_not_fit(query: Export) -> None:

@@ -104,6 +104,7 @@ def request_of(query: Export) -> Request:
         actor_id=actor_id if colon else query.actor,
         correlation_id=query.correlation_id,
         causation_id=query.causation_id,
+        reason=query.reason,
     )
     return Request(chosen, Encoding(format=query.format, compression=query.compress))
 

@@ -11,9 +11,9 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 MANIFEST = "tool log filter encoding descriptors file_events_max events root_hash partitions files"
 NAMED = "tenant_id order_id version occurred_at_us recorded_at_us command_id fingerprint"
-CAUSED = "correlation_id causation_id actor prev_hash command_index command_size"
+CAUSED = "correlation_id causation_id reason actor prev_hash command_index command_size"
 ROOT, ROOTED = "tool log events root_hash", {"format": "orderlog-root/1"}
-BY_EVENT = ("actor_kind", "actor_id", "correlation_id", "causation_id")
+BY_EVENT = ("actor_kind", "actor_id", "correlation_id", "causation_id", "reason")
 
 
 def sha256(*data):
@@ -68,7 +68,7 @@ def decoded(value):
         else:
             is_unset = field.has_presence and not value.HasField(field.name)
             fields[field.name] = None if is_unset else decoded(part)
-    return fields
+    return fields.pop("sealed", None) or fields
 
 
 def described(kind, said):
@@ -99,13 +99,14 @@ def takes(chosen, line):
     flat = line | {f"actor_{name}": value for name, value in line["actor"].items()}
     first = line["version"] == 1
     flat["customer_id"] = line["data"].get("customer_id") if first else chosen["customer_id"]
-    exact = [name for name in chosen if not name.startswith(("from_", "to_"))]
+    exact = [name for name in chosen if not name.startswith(("from_", "to_", "reason"))]
     recorded, version = line["recorded_at_us"], line["version"]
     us, versions = (
         (chosen["from_us"], chosen["to_us"]),
         (chosen["from_version"], chosen["to_version"]),
     )
     assert all(chosen[name] in (None, flat[name]) for name in exact), "the filter"
+    assert (chosen["reason"] or "") in line["reason"], "the filter of reasons"
     assert (us[0] or recorded) <= recorded < (us[1] or recorded + 1), "the filter of times"
     assert (versions[0] or 1) <= version <= (versions[1] or version), "the filter of versions"
 

@@ -172,6 +172,7 @@ def test_filters_of_the_command_line(run: Run, tmp_path: Path):
         "nobody": ["--actor", "service:u-1"],
         "correlation": ["--correlation", "corr"],
         "causation": ["--causation", "other"],
+        "reason": ["--reason", "other"],
     }.items():
         done = run("export", "--out", tmp_path / name, *options, "-o", "json")
         counts[name] = orjson.loads(done.stdout)["events"]
@@ -185,6 +186,7 @@ def test_filters_of_the_command_line(run: Run, tmp_path: Path):
         "nobody": 0,
         "correlation": 60,
         "causation": 0,
+        "reason": 0,
     }
 
 

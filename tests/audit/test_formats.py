@@ -47,6 +47,7 @@ def line_of(envelope: dict, event=None) -> EventLine:
         "fingerprint": b"\x01",
         "correlation_id": "",
         "causation_id": "",
+        "reason": "",
         "actor": Actor("user", "u"),
         "prev_hash": bytes(32),
         "command_index": 0,
@@ -72,7 +73,8 @@ def written(encoding: Encoding, lines: list[EventLine]) -> bytes:
 def test_any_text_comes_back(encoding: Encoding):
     lines = [
         line_of(
-            {"correlation_id": text, "causation_id": text, "actor": Actor(text, text)},
+            dict.fromkeys(("correlation_id", "reason", "causation_id"), text)
+            | {"actor": Actor(text, text)},
             NoteAdded(text, text),
         )
         for text in ODD

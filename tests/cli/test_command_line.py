@@ -35,6 +35,7 @@ LEAVES = [
     ("audit", "verify"),
     ("erase", "customer"),
     ("erase", "status"),
+    ("erase", "check"),
     ("audit", "report"),
     ("audit", "access"),
     ("audit", "keygen"),
