@@ -1,6 +1,8 @@
 """manifest.json: what an export holds, in a form that can be recomputed from its lines."""
 
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Protocol, Self
 
@@ -153,7 +155,27 @@ class Manifest(Sealed):
         numbers = [entry.partition for entry in self.partitions]
         if self.filter.order_id is None and numbers != list(wanted):
             found.append(f"it lists partitions {numbers}, the log has {self.log.partitions}")
+        found += [
+            f"{file.name} is not where the events of partition {file.partition} are cut into files"
+            for file in self._cut_elsewhere()
+        ]
         return found
+
+    def _cut_elsewhere(self) -> Iterator[FileEntry]:
+        """Yield files that are not numbered through, or not full before the last of a partition."""
+        for partition, grouped in groupby(self.files, key=lambda file: file.partition):
+            files = list(grouped)
+            for number, file in enumerate(files, 1):
+                name = file_name(partition, number, self.encoding)
+                is_full = file.events == self.file_events_max
+                is_last = number == len(files) and 0 < file.events < self.file_events_max
+                if file.name != name or not (is_full or is_last):
+                    yield file
+
+
+def file_name(partition: int, number: int, encoding: Encoding) -> str:
+    """Return the name of the `number`-th file of a partition, from 1."""
+    return f"events-{partition:04d}-{number:06d}{encoding.suffix}"
 
 
 class Rooted(Protocol):

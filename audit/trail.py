@@ -13,7 +13,7 @@ from audit.evidence.merkle import Node, Tree
 from audit.filters import Choice
 from audit.formats.sink import Hashing, Sink
 from audit.lines import EventLine, first_head, leaf, next_head
-from audit.manifest import Descriptors, FileEntry, Manifest, PartitionEntry
+from audit.manifest import Descriptors, FileEntry, Manifest, PartitionEntry, file_name
 from audit.progress import Plan, Progress, Range, Subtree
 from eventlog.codec import decode, descriptors, event_hash, is_event
 from eventlog.log import StoredRecord
@@ -124,9 +124,7 @@ class Trail:
         ).sealed(key)
 
     def _next_file(self) -> "_File":
-        number = len(self._files) + 1
-        suffix = self._plan.encoding.suffix
-        name = f"events-{self._part.partition:04d}-{number:06d}{suffix}"
+        name = file_name(self._part.partition, len(self._files) + 1, self._plan.encoding)
         return _File(name, self._store.begin(name), self._plan)
 
     def _finish_file(self) -> None:

@@ -142,7 +142,8 @@ def walk(kind, folder, said, entry, known):
     names = [said["format"], *(log[k] for k in ("cluster_id", "topic", "topic_id")), str(partition)]
     head = before_known = sha256("\n".join(names).encode())
     leaves, orders, offsets, known_events = [], {}, [], 0
-    for file in [file for file in said["files"] if file["partition"] == partition]:
+    files = [file for file in said["files"] if file["partition"] == partition]
+    for number, file in enumerate(files, 1):
         raw = (folder / file["name"]).read_bytes()
         lines = raw.splitlines(keepends=True)
         for text in lines:
@@ -165,7 +166,10 @@ def walk(kind, folder, said, entry, known):
             if known and offset < known["end_offset"]:
                 before_known, known_events = head, known_events + 1
         mine = offsets[-len(lines) :]
-        again = [file["name"], partition, len(mine), mine[0], mine[-1], len(raw), sha256(raw).hex()]
+        room = said["file_events_max"] - len(mine)
+        assert room == 0 or (number == len(files) and room > 0), "cut into other files"
+        name = f"events-{partition:04d}-{number:06d}.jsonl"
+        again = [name, partition, len(mine), mine[0], mine[-1], len(raw), sha256(raw).hex()]
         assert [*file.values()] == again, f"{file['name']} is not as the manifest says"
     first, last = (offsets[0], offsets[-1]) if offsets else (None, None)
     again = [partition, entry["start_offset"], entry["end_offset"], len(offsets), first, last]

@@ -21,6 +21,7 @@ from eventlog.partitioner import partition_of
 from runtime.settings import LogSettings
 from tests.submissions import submission
 
+from . import second_verifier
 from .forging import Opened
 
 
@@ -119,6 +120,7 @@ async def test_what_an_event_says_itself(log_of_many: MemoryLog, tmp_path: Path,
     ]
     assert wanted or chosen.actor_kind == "system"
     assert verify(tmp_path / "out").findings == ()
+    second_verifier.verify(tmp_path / "out")
 
 
 @pytest.mark.parametrize("more", [{}, {"from_version": 2}, {"actor_id": "mira"}], ids=str)
@@ -143,6 +145,7 @@ async def test_a_customer_is_that_of_the_orders_first_event(
     ]
     assert any(r.type == "LineAdded" for r in everything if r.order_id in orders)
     assert verify(tmp_path / "out").findings == ()
+    second_verifier.verify(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +171,8 @@ async def test_what_a_filter_does_not_take_was_put_in(
 
     assert {finding.kind for finding in verdict.findings} == {"inserted"}
     assert "filter" in verdict.findings[0].what
+    with pytest.raises(AssertionError, match="filter"):
+        second_verifier.verify(tmp_path / "out")
 
 
 async def test_a_gap_in_a_range_of_versions_is_missed(log_of_many: MemoryLog, tmp_path: Path):
@@ -186,3 +191,5 @@ async def test_a_gap_in_a_range_of_versions_is_missed(log_of_many: MemoryLog, tm
     finding = verify(tmp_path / "out").findings[0]
 
     assert (finding.kind, finding.order_id, finding.version) == ("missing", gone["order_id"], 3)
+    with pytest.raises(AssertionError, match="missing"):
+        second_verifier.verify(tmp_path / "out")

@@ -22,8 +22,8 @@ def first(path: Path, trusted: Trusted | None = None) -> tuple[str, str]:
     return finding.kind, finding.what
 
 
-def rows_with_three(opened: Opened) -> list[Row]:
-    """The rows of a file with some events in the middle whose orders go on after them."""
+def full_file(opened: Opened) -> list[Row]:
+    """The rows of a file that has as many as a file can have."""
     return next(rows for rows in opened.files.values() if len(rows) == 15)
 
 
@@ -93,10 +93,6 @@ def edit_head(rows: list[Row]) -> None:
     rows[5]["head"] = rows[4]["head"]
 
 
-def cut(rows: list[Row]) -> None:
-    del rows[7:]
-
-
 @pytest.mark.parametrize(
     ("change", "kind", "row"),
     [
@@ -113,7 +109,7 @@ def test_what_was_done_is_told(
 ):
     """One fault is one finding, unless it is between two events."""
     opened = Opened(copy)
-    change(rows_with_three(opened))
+    change(full_file(opened))
     opened.save()
 
     findings = [finding for finding in verify(copy).findings if finding.row is not None]
