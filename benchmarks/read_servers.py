@@ -99,6 +99,7 @@ class ReadServers:
         return {
             "ORDERLOG_KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
             "ORDERLOG_DATABASE_URL": url,
+            "ORDERLOG_KEYS_DATABASE_URL": url,
             "ORDERLOG_METRICS_PORT": "0",
             "ORDERLOG_COMMAND_PORT": str(self.command_port),
             "ORDERLOG_QUERY_PORT": str(self.query_port),

@@ -44,6 +44,7 @@ class Nemesis:
             "node-restart": self.node_restart,
             "node-pause": self.node_pause,
             "rebalance-storm": self.storm,
+            "keys-away": self.keys_away,
         }
 
     async def inject(self, kind: str) -> None:
@@ -61,7 +62,7 @@ class Nemesis:
         while time.monotonic() < until:
             await asyncio.sleep(self.rng.uniform(1, 5))
             broker = ["broker-kill", "coordinator-kill", "broker-pause", "rolling-restart"]
-            node = ["node-kill", "node-restart", "node-pause", "rebalance-storm"]
+            node = ["node-kill", "node-restart", "node-pause", "rebalance-storm", "keys-away"]
             choice = self.rng.random()
             if choice < 0.2:
                 await self.inject("two-of-three-down")
@@ -118,6 +119,12 @@ class Nemesis:
     async def node_pause(self) -> None:
         """Let an owner sleep until others have its partitions; it wakes up as a zombie."""
         await _pause(self.rng.choice(self.world.nodes), SESSION_MS / 1000 + self.rng.uniform(1, 3))
+
+    async def keys_away(self) -> None:
+        """Take the key store away; only commands with personal data may notice."""
+        await asyncio.to_thread(self.world.keys.stop)
+        await asyncio.sleep(self.rng.uniform(1, 4))
+        await _start(self.world.keys)
 
     async def storm(self) -> None:
         for _ in range(3):

@@ -1,20 +1,28 @@
-"""Three brokers and three command nodes as processes; each can be killed, paused, started again."""
+"""Three brokers, a key store, three command nodes: each can be killed, paused, started again."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import httpx2
 
+from domain.events import NoteAdded, Recorded
 from eventlog.codec import decode, is_event, ownership_epoch
 from eventlog.kafka import KafkaLog
 from eventlog.topics import Topics
+from migrations import upgrade
+from personal_data.postgres import PostgresKeys
+from personal_data.sealing import opened
 from runtime.embedded.child import Child, free_port
 from runtime.embedded.kafka_cluster import KafkaCluster, kafka_cluster
+from runtime.embedded.postgres import postgres, remove
+from runtime.embedded.roles import ensure_logins, ensure_owner
 from runtime.settings import LogSettings
 
 from .checkers import Log, Owner
@@ -30,9 +38,11 @@ class World:
 
     folder: Path
     cluster: KafkaCluster = field(init=False)
+    keys: Child = field(init=False)
     nodes: list[Child] = field(init=False)
     urls: list[str] = field(init=False)
     settings: LogSettings = field(init=False)
+    _keys_url: str = field(init=False)
 
     async def __aenter__(self) -> Self:
         self.cluster = await asyncio.to_thread(kafka_cluster, self.folder / "kafka")
@@ -44,8 +54,14 @@ class World:
             request_timeout_ms=10_000,
         )
         self.nodes = []
+        keys_port = free_port()
+        self.keys, credentials = postgres(self.folder / "postgres", keys_port)
         try:
             await asyncio.to_thread(self.cluster.start)
+            await asyncio.to_thread(self.keys.start)
+            owner = await ensure_owner(keys_port, credentials)
+            await asyncio.to_thread(upgrade, owner)
+            self._keys_url = (await ensure_logins(keys_port, credentials))["command"]
             await asyncio.to_thread(Topics(self.settings).ensure)
             ports = [free_port() for _ in range(NODES)]
             self.urls = [f"http://127.0.0.1:{port}" for port in ports]
@@ -63,10 +79,13 @@ class World:
                 child.process.send_signal(signal.SIGCONT)
                 child.process.kill()
                 child.process.wait()
+        await asyncio.to_thread(self.keys.stop)
+        remove(self.folder / "postgres")
 
     def _node(self, port: int) -> Child:
         environment = {
             "ORDERLOG_KAFKA_BOOTSTRAP": self.cluster.bootstrap,
+            "ORDERLOG_KEYS_DATABASE_URL": self._keys_url,
             "ORDERLOG_REPLICATION_FACTOR": "3",
             "ORDERLOG_MIN_INSYNC_REPLICAS": "2",
             "ORDERLOG_GROUP_SESSION_TIMEOUT_MS": str(SESSION_MS),
@@ -112,7 +131,23 @@ class World:
                         else:
                             epoch = ownership_epoch(record)
                             found.owners.append(Owner(partition, record.offset, epoch))
-        return found
+        return Log(await self._in_the_clear(found.events), found.owners)
+
+    async def _in_the_clear(self, events: list[Recorded]) -> list[Recorded]:
+        """Return the events with their notes opened, so that the rules can judge plain commands."""
+        store = PostgresKeys(self._keys_url, _HEAL_S, "orderlog_command")
+        async with store.opened():
+            keys = await store.found({event.order_id for event in events})
+        return [
+            one._replace(event=replace(one.event, text=json.loads(_note(keys, one))))
+            if isinstance(one.event, NoteAdded)
+            else one
+            for one in events
+        ]
+
+
+def _note(keys: Mapping[str, bytes], recorded: Recorded) -> bytes:
+    return opened(keys[recorded.order_id], recorded.event.text)
 
 
 def _answers(url: str) -> bool:

@@ -37,14 +37,14 @@ def test_each_process_has_the_addresses_it_needs_and_no_other():
         name: {
             variable.removeprefix("ORDERLOG_")
             for variable in one["environment"]
-            if variable in {"ORDERLOG_KAFKA_BOOTSTRAP", "ORDERLOG_DATABASE_URL"}
+            if variable.endswith(("KAFKA_BOOTSTRAP", "DATABASE_URL"))
         }
         for name, one in OURS.items()
     }
 
     assert has == {
         "topics": {"KAFKA_BOOTSTRAP"},
-        "command": {"KAFKA_BOOTSTRAP"},
+        "command": {"KAFKA_BOOTSTRAP", "KEYS_DATABASE_URL"},
         "projectors": {"KAFKA_BOOTSTRAP", "DATABASE_URL"},
         "query": {"DATABASE_URL", "KAFKA_BOOTSTRAP"},
         "migrate": {"DATABASE_URL"},
