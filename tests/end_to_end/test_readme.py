@@ -14,6 +14,7 @@ VARYING = (
     (r"\b[0-9a-f]{64}\b", "<hash>"),
     (r"\b\d[\d,]*(\.\d+)?(?= (events|s\b|rows|orders|records))", "<count>"),
     (r"[\d,.]+ events/s", "<rate>"),
+    (r"is event \d+ of", "is event <place> of"),
 )
 
 
