@@ -236,11 +236,16 @@ class Live:
         topics = Topics(self._log_settings)
         partitions = max((len(feed.positions) for feed in self._feeds), default=0)
         while True:
-            with contextlib.suppress(LogUnavailable):
+            try:
                 if self._identity is not None:
                     await binding.require_same(topics, self._identity)
                 if partitions:
                     await self._measure(connection, topics, partitions)
+                else:
+                    self._trouble["kafka"] = None  # Nothing is read here; it could be at once.
+            except LogUnavailable as error:
+                if not partitions:
+                    self._trouble["kafka"] = f"{error}; trying again"
             now = [g for g in await generations.load(connection) if g.state == "live"]
             is_other = any(g != live.get(g.projection) for g in now)
             if is_other or any([await is_free(connection, name) for name in self._standby]):

@@ -42,10 +42,10 @@ def _containers():
 def pytest_configure(config: pytest.Config) -> None:
     backend = choosing.choose(config.getoption("--backend"), os.environ)
     given = getattr(config, "workerinput", {})
-    config.stash[_BACKEND] = backend
-    config.stash[_RUN] = given.get("containers_of", uuid.uuid4().hex)
     if backend == "containers" and not given:
         _containers().require_docker()
+    config.stash[_BACKEND] = backend
+    config.stash[_RUN] = given.get("containers_of", uuid.uuid4().hex)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -121,7 +121,10 @@ def records(bootstrap: str) -> Iterator[dict]:
 
 
 def database(url: str) -> str:
-    """Return the database as statements, for an owner of any name."""
+    """Return the database as statements, for an owner of any name who is no superuser.
+
+    Such a one gives tables away only to who may make some there, and grants come last in a dump.
+    """
     dumped = subprocess.run(
         [postgres_home() / "bin" / "pg_dump", "--inserts", url],
         check=True,
@@ -129,7 +132,13 @@ def database(url: str) -> str:
         text=True,
     ).stdout
     lines = [line for line in dumped.splitlines() if line and not line.startswith(("--", "\\"))]
-    return re.sub(r"OWNER TO orderlog_owner;", "OWNER TO CURRENT_USER;", "\n".join(lines))
+    text = "\n".join(lines).replace("OWNER TO orderlog_owner;", "OWNER TO CURRENT_USER;")
+    return re.sub(
+        r"^ALTER SCHEMA (\w+) OWNER .*$",
+        r"\g<0>\nGRANT USAGE, CREATE ON SCHEMA \1 TO orderlog_projector;",
+        text,
+        flags=re.MULTILINE,
+    )
 
 
 def main() -> None:
