@@ -91,7 +91,7 @@ async def readers(cluster, database_url):
 
 async def test_every_process_is_restarted_and_not_one_request_fails(cluster, readers):
     projectors, queries = readers
-    rotation = [await cluster.start() for _ in range(2)]
+    rotation = [await cluster.start() for _ in range(2)]  # As a load balancer has them.
     await cluster.until_shared()
     numbers, until = count(), asyncio.Event()
     placed: dict[str, httpx2.Response] = {}
@@ -127,8 +127,9 @@ async def test_every_process_is_restarted_and_not_one_request_fails(cluster, rea
     for _ in range(2):
         node = rotation.pop(0)
         assert await cluster.end(node) == 0
-        rotation.append(await cluster.start())
+        started = await cluster.start()
         await cluster.until_shared()
+        rotation.append(started)
         await more()
     until.set()
     await asyncio.gather(*load)
