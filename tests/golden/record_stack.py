@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import httpx2
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from runtime.embedded.packages import postgres_home
 from tests.command_api.lives import LIVES, PLACING
@@ -101,21 +101,21 @@ def answers(client: httpx2.Client, url: str, sent: list[dict]) -> dict[str, dict
 
 def records(bootstrap: str) -> Iterator[dict]:
     """Yield the topic's committed records, partition by partition."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "recorder"})
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "recorder", "enable.partition.eof": True}
+    )
     try:
         for partition in sorted(consumer.list_topics(TOPIC, 10).topics[TOPIC].partitions):
-            _, end = consumer.get_watermark_offsets(TopicPartition(TOPIC, partition), 10)
             consumer.assign([TopicPartition(TOPIC, partition, 0)])
-            while consumer.position([TopicPartition(TOPIC, partition)])[0].offset < end:
-                message = consumer.poll(1)
-                if message is None:
-                    break
+            while (message := consumer.poll(10)) is not None and message.error() is None:
                 yield {
                     "partition": partition,
                     "offset": message.offset(),
                     "key": message.key().decode(),
                     "value": (message.value() or b"").hex(),
                 }
+            if message is None or message.error().code() != KafkaError._PARTITION_EOF:
+                sys.exit(f"partition {partition} could not be read to its end: {message}")
     finally:
         consumer.close()
 
