@@ -11,7 +11,13 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import model_validator
 
-from audit.evidence.signing import DocumentError, Sealed, bad_signature, read_document
+from audit.evidence.signing import (
+    DOCUMENT_BYTES_MAX,
+    DocumentError,
+    Sealed,
+    bad_signature,
+    read_document,
+)
 from audit.filters import Filter
 from audit.lines import first_head, next_head
 from audit.manifest import Log, Manifest
@@ -65,7 +71,7 @@ def read_known(path: Path) -> Head | Manifest:
     """
     try:
         with path.open("rb") as file:
-            said = orjson.loads(file.read())
+            said = orjson.loads(file.read(DOCUMENT_BYTES_MAX))
     except (OSError, orjson.JSONDecodeError) as error:
         raise DocumentError(f"{path.name} is neither a head nor a manifest: {error}") from error
     is_head = isinstance(said, dict) and said.get("format") == "orderlog-head/1"

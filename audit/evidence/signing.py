@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from audit.strict import Sha256, Strict
 
-_BYTES_MAX = 64 * 1024 * 1024
+DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 _KEY_BYTES_MAX = 64 * 1024
 _PRIVATE = 0o600
 
@@ -175,7 +175,7 @@ def read_document(path: Path, kind: type[Document]) -> Document:
     Raises:
         DocumentError: there is none, or it is not as it is written.
     """
-    name, raw = path.name, _read(path, _BYTES_MAX)
+    name, raw = path.name, _read(path, DOCUMENT_BYTES_MAX)
     try:
         orjson.loads(raw)
         document = kind.model_validate_json(raw)
@@ -185,7 +185,11 @@ def read_document(path: Path, kind: type[Document]) -> Document:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or name
         raise DocumentError(f"{name} is not as it is written: {where}: {first['msg']}") from error
-    if document.dump() != raw:
+    try:
+        is_same = document.dump() == raw
+    except orjson.JSONEncodeError as error:
+        raise DocumentError(f"{name} is not as it is written: {error}") from error
+    if not is_same:
         raise DocumentError(f"{name} is not as it is written: other bytes")
     return document
 

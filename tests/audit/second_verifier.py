@@ -101,10 +101,8 @@ def takes(chosen, line):
     flat["customer_id"] = line["data"].get("customer_id") if first else chosen["customer_id"]
     exact = [name for name in chosen if not name.startswith(("from_", "to_", "reason"))]
     recorded, version = line["recorded_at_us"], line["version"]
-    us, versions = (
-        (chosen["from_us"], chosen["to_us"]),
-        (chosen["from_version"], chosen["to_version"]),
-    )
+    us = chosen["from_us"], chosen["to_us"]
+    versions = chosen["from_version"], chosen["to_version"]
     assert all(chosen[name] in (None, flat[name]) for name in exact), "the filter"
     assert (chosen["reason"] or "") in line["reason"], "the filter of reasons"
     assert (us[0] or recorded) <= recorded < (us[1] or recorded + 1), "the filter of times"
