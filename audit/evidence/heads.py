@@ -14,7 +14,7 @@ from pydantic import model_validator
 from audit.evidence.signing import (
     DOCUMENT_BYTES_MAX,
     DocumentError,
-    Sealed,
+    Stamped,
     bad_signature,
     read_document,
 )
@@ -37,7 +37,7 @@ class HeadEntry(Strict):
     head_hash: Sha256
 
 
-class Head(Sealed):
+class Head(Stamped):
     """All partitions of a log."""
 
     format: Literal["orderlog-head/1"] = "orderlog-head/1"
@@ -60,7 +60,7 @@ class Head(Sealed):
 
     def statement(self) -> dict[str, Any]:
         """Return what is signed: all of it, by its hash."""
-        return {"format": self.format, "content_sha256": self.seal.content_sha256}
+        return {"format": self.format, "content_sha256": self.stamp.content_sha256}
 
 
 def read_known(path: Path) -> Head | Manifest:
@@ -82,7 +82,7 @@ def fault_of(document: Head | Manifest, trusted: str | None) -> str | None:
     """Say why a document cannot be trusted as one of ours; None: nothing speaks against it."""
     if document.is_changed():
         return "it was changed after it was written: content_sha256 does not fit"
-    return bad_signature(document.seal, document.statement(), trusted)
+    return bad_signature(document.stamp, document.statement(), trusted)
 
 
 class HeadRefused(Exception):  # noqa: N818 - an answer to the caller
@@ -92,7 +92,7 @@ class HeadRefused(Exception):  # noqa: N818 - an answer to the caller
 async def read_head(
     log: EventLog, since: Head | None = None, report: Report = lambda _done, _total: None
 ) -> Head:
-    """Read the log to its end, from an earlier head on if there is one; return it without a seal.
+    """Read the log to its end, from an earlier head on if there is one; return it without a stamp.
 
     What the earlier head covers is not read again. `report` gets offsets done and in total.
 
