@@ -226,8 +226,7 @@ async def _erased(asked: Asked, command_url: str) -> Certificate:
 @asynccontextmanager
 async def _orders() -> AsyncIterator[CustomerOrders]:
     database, keys = DatabaseSettings(), KeysSettings()
-    url = keys.keys_database_url or database.database_url
-    store = PostgresKeys(url.get_secret_value(), keys.keys_timeout_ms / 1000, _ROLE)
+    store = PostgresKeys(keys.url_beside(database), keys.keys_timeout_ms / 1000, _ROLE)
     connection = await connect(database)
     try:
         async with store.opened():
