@@ -69,7 +69,9 @@ class Compose:
             capture_output=True,
             text=True,
         ).stdout
-        self.given = dict(line.split("=", 1) for line in sourced.split("\0") if line)
+        variables = dict(line.split("=", 1) for line in sourced.split("\0") if line)
+        named = re.findall(r"^(\w+)=", file.read_text(), flags=re.MULTILINE)
+        self.given = {name: variables[name] for name in named}
         self._options = ["--project-name", self.project, "--env-file", str(file)]
         self._options += ["--profile", profile] if profile else []
         # What the caller has set would count more than the file.
