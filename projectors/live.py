@@ -211,8 +211,9 @@ class Live:
         for feed in self._feeds:
             for partition, position in feed.positions.items():
                 starts[partition] = min(position, starts.get(partition, position))
-        if not starts:
-            await asyncio.Event().wait()  # All projections are refused or elsewhere.
+        if not starts:  # All projections are refused or elsewhere; a standby is ready as it is.
+            self._trouble["kafka"] = None
+            await asyncio.Event().wait()
         follower = Follower(self._log_settings, self._settings, starts)
         try:
             while True:

@@ -160,6 +160,20 @@ async def test_of_two_projectors_one_stands_by_until_the_other_ends(facts, proje
     assert await is_exact()
 
 
+async def test_who_stands_by_is_ready(facts, projecting):
+    """Or nothing that waits for health would ever start a second process."""
+    await facts.happen(5)
+    async with projecting() as first:
+        await first.reach()
+        async with projecting() as second:
+
+            async def is_well() -> bool:
+                return not any(second.live.status().values())
+
+            await second.until(is_well, "it is well")
+            assert not second.live._feeds
+
+
 async def test_when_two_projectors_are_cut_off_again_and_again_the_rows_stay_exact(
     facts, projecting, is_exact, cut
 ):
