@@ -8,10 +8,10 @@ CHAOS_OPTIONS ?=
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 CONTAINER_TESTS ?=
 
-.PHONY: help run test test-containers check mutate measure bench bench-rebuild bench-audit chaos proto format clean
+.PHONY: help run test test-containers check mutate measure bench bench-rebuild bench-audit measure-containers chaos proto format clean
 
 help:  ## Say what there is.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 # One stamp for the whole environment: it is made again only when what it is made from has changed.
 $(STAMP): pyproject.toml constraints.txt
@@ -31,7 +31,7 @@ test: $(STAMP)  ## Run every test that needs nothing but this machine.
 # CONTAINER_TESTS names a few files instead of all, and leaves the compose file out.
 test-containers: $(STAMP)  ## The tests that need Kafka or Postgres, on the official images; the compose file. Needs Docker.
 	@$(BIN)/python -m pytest --backend containers -m integration $(PYTEST_OPTIONS) $(CONTAINER_TESTS)
-	@test -n "$(CONTAINER_TESTS)" || test ! -d tests/containers || \
+	@test -n "$(CONTAINER_TESTS)" || \
 		ORDERLOG_TEST_CONTAINERS=1 $(BIN)/python -m pytest -q tests/containers
 
 check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
@@ -58,6 +58,9 @@ bench-rebuild: $(STAMP)  ## Rebuild a million events while commands and queries 
 
 bench-audit: $(STAMP)  ## Export a million events in every format, and verify them.
 	@$(BIN)/python -m benchmarks.audit
+
+measure-containers: $(STAMP)  ## Measure size, start and memory of the containers. Needs Docker.
+	@$(BIN)/python -m tests.containers.measure
 
 chaos: $(STAMP)  ## Three brokers, three nodes, ten minutes of faults by seed, every checker.
 	@$(BIN)/python -m tests.chaos.run $(CHAOS_OPTIONS)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from audit.evidence.signing import DocumentError, Seal, Sealed, read_document
+from audit.evidence.signing import DocumentError, Stamp, Stamped, read_document
 from audit.filters import Filter
 from audit.lines import FORMAT
 from audit.strict import INT64_MAX, Count, Sha256, Strict
@@ -113,7 +113,7 @@ class FileEntry(Strict):
     sha256: Sha256
 
 
-class Manifest(Sealed):
+class Manifest(Stamped):
     """The whole export. `root_hash` is that of the Merkle tree over all its events."""
 
     format: Literal["orderlog-audit/1"] = FORMAT
@@ -198,8 +198,8 @@ class Rooted(Protocol):
         """The root over them."""
 
     @property
-    def seal(self) -> Seal:
-        """The manifest's seal."""
+    def stamp(self) -> Stamp:
+        """The manifest's stamp."""
 
 
 def root_statement(of: Rooted) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def root_statement(of: Rooted) -> dict[str, Any]:
         "log": of.log.model_dump(),
         "events": of.events,
         "root_hash": of.root_hash,
-        "content_sha256": of.seal.content_sha256,
+        "content_sha256": of.stamp.content_sha256,
     }
 
 

@@ -38,10 +38,8 @@ def line_of(
     Raises:
         BadLine: they are not the event that is named.
     """
-    known = dict(zip(_PLACE, (*named, *place), strict=True))
-    if len(head) != _SHA256_BYTES or not all(
-        0 <= number <= INT64_MAX for number in (*place, named[1])
-    ):
+    known = known_of(dict(zip(_PLACE, (*named, *place), strict=True)))
+    if len(known) < len(_PLACE) or len(head) != _SHA256_BYTES:
         raise BadLine(Kind.EDITED, "`head`, a place or a version is out of bounds", known)
     try:
         return restored(place, named, stored, head)
@@ -80,8 +78,13 @@ def line_said(said: Mapping[str, Any]) -> EventLine:
 
 
 def known_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was said of an event's place, as far as it is of the right kind."""
-    return {name: said[name] for name, kind in _PLACE.items() if type(said.get(name)) is kind}
+    """Return what was said of an event's place, as far as it is of the right kind and size."""
+    known = {name: said[name] for name, kind in _PLACE.items() if type(said.get(name)) is kind}
+    return {
+        name: value
+        for name, value in known.items()
+        if isinstance(value, str) or 0 <= value <= INT64_MAX
+    }
 
 
 def nested(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,5 +176,8 @@ def _parts(said: Any, value: Any) -> list[tuple[Any, str]] | None:
 
 
 def _shown(value: Any) -> str:
-    text = value.hex() if isinstance(value, bytes) else orjson.dumps(value).decode()
+    try:
+        text = value.hex() if isinstance(value, bytes) else orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # Too deep, or a number of more than 64 bits.
+        return "something else"
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

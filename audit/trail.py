@@ -121,7 +121,7 @@ class Trail:
             root_hash=self._tree.root().hex(),
             partitions=progress.partitions,
             files=progress.files,
-        ).sealed(key)
+        ).stamped(key)
 
     def _next_file(self) -> "_File":
         name = file_name(self._part.partition, len(self._files) + 1, self._plan.encoding)

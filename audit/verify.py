@@ -67,7 +67,7 @@ def verify(
         kind = Kind.EDITED if (path / NAME).exists() else Kind.MISSING
         return Verdict(None, 0, 0, (Finding(kind, str(error), NAME),))
     around = [Finding(Kind.EDITED, what, NAME) for what in manifest.contradictions()]
-    fault = bad_signature(manifest.seal, manifest.statement(), trusted.public_key)
+    fault = bad_signature(manifest.stamp, manifest.statement(), trusted.public_key)
     if fault is not None:
         around.append(Finding(Kind.BAD_SIGNATURE, fault, NAME))
     head, on_head = _head(manifest, trusted)

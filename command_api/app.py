@@ -177,11 +177,11 @@ async def kafka_partitions(
 @asynccontextmanager
 async def open_keys(settings: KeysSettings) -> AsyncIterator[Keys]:
     """Open the key store of the settings; without one, personal data is refused."""
-    if settings.keys_database_url is None:
+    url = settings.keys_database_url.get_secret_value()
+    if not url:
         async with no_keys() as none:
             yield none
         return
-    url = settings.keys_database_url.get_secret_value()
     keys = PostgresKeys(url, settings.keys_timeout_ms / 1000, "orderlog_command")
     async with keys.opened():
         yield keys

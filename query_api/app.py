@@ -129,8 +129,7 @@ def create_app(
 
 def _keys(settings: KeysSettings, database: DatabaseSettings) -> PostgresKeys:
     """Return the key store: beside the read models, unless it has an address of its own."""
-    url = settings.keys_database_url or database.database_url
-    return PostgresKeys(url.get_secret_value(), settings.keys_timeout_ms / 1000, ROLE)
+    return PostgresKeys(settings.url_beside(database), settings.keys_timeout_ms / 1000, ROLE)
 
 
 def run() -> int:

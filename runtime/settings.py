@@ -121,9 +121,9 @@ class CommandSettings(_Settings):
     )
 
 
-def _postgres(url: SecretStr | None) -> SecretStr | None:
+def _postgres(url: SecretStr) -> SecretStr:
     """Refuse what no client can use, here and in words: theirs may quote the password."""
-    if url is not None and not _POSTGRES.fullmatch(url.get_secret_value()):
+    if not _POSTGRES.fullmatch(url.get_secret_value()):
         raise ValueError("must look like postgresql://user:password@host:port/database")
     return url
 
@@ -131,12 +131,20 @@ def _postgres(url: SecretStr | None) -> SecretStr | None:
 class KeysSettings(_Settings):
     """Where the keys of personal data are."""
 
-    keys_database_url: SecretStr | None = Field(
-        None, description="postgresql://user:password@host:port/database of the key store"
+    keys_database_url: SecretStr = Field(
+        SecretStr(""),
+        description="postgresql://user:password@host:port/database of the key store; empty: none",
     )
     keys_timeout_ms: int = Field(2_000, ge=50, le=60_000)
 
-    _is_address = field_validator("keys_database_url")(_postgres)
+    @field_validator("keys_database_url")
+    @classmethod
+    def _is_address(cls, url: SecretStr) -> SecretStr:
+        return _postgres(url) if url.get_secret_value() else url
+
+    def url_beside(self, database: "DatabaseSettings") -> str:
+        """Return where the key store is, for those who look beside the read models otherwise."""
+        return self.keys_database_url.get_secret_value() or database.database_url.get_secret_value()
 
 
 class DatabaseSettings(_Settings):

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from audit.evidence.signing import Sealed
+from audit.evidence.signing import Stamped
 from audit.manifest import Log, Tool
 from audit.strict import Count, Strict
 
@@ -23,7 +23,7 @@ class ErasedOrder(Strict):
     event_id: str
 
 
-class Certificate(Sealed):
+class Certificate(Stamped):
     """All orders of one customer, as of `erased_at_us` (microseconds since 1970 UTC).
 
     `plain_events` were stored before personal data was sealed, and still hold it.
@@ -48,4 +48,4 @@ class Certificate(Sealed):
 
     def statement(self) -> dict[str, Any]:
         """Return what is signed: all of it, by its hash."""
-        return {"format": self.format, "content_sha256": self.seal.content_sha256}
+        return {"format": self.format, "content_sha256": self.stamp.content_sha256}

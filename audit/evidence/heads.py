@@ -11,7 +11,13 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import model_validator
 
-from audit.evidence.signing import DocumentError, Sealed, bad_signature, read_document
+from audit.evidence.signing import (
+    DOCUMENT_BYTES_MAX,
+    DocumentError,
+    Stamped,
+    bad_signature,
+    read_document,
+)
 from audit.filters import Filter
 from audit.lines import first_head, next_head
 from audit.manifest import Log, Manifest
@@ -31,7 +37,7 @@ class HeadEntry(Strict):
     head_hash: Sha256
 
 
-class Head(Sealed):
+class Head(Stamped):
     """All partitions of a log."""
 
     format: Literal["orderlog-head/1"] = "orderlog-head/1"
@@ -54,7 +60,7 @@ class Head(Sealed):
 
     def statement(self) -> dict[str, Any]:
         """Return what is signed: all of it, by its hash."""
-        return {"format": self.format, "content_sha256": self.seal.content_sha256}
+        return {"format": self.format, "content_sha256": self.stamp.content_sha256}
 
 
 def read_known(path: Path) -> Head | Manifest:
@@ -65,7 +71,7 @@ def read_known(path: Path) -> Head | Manifest:
     """
     try:
         with path.open("rb") as file:
-            said = orjson.loads(file.read())
+            said = orjson.loads(file.read(DOCUMENT_BYTES_MAX))
     except (OSError, orjson.JSONDecodeError) as error:
         raise DocumentError(f"{path.name} is neither a head nor a manifest: {error}") from error
     is_head = isinstance(said, dict) and said.get("format") == "orderlog-head/1"
@@ -76,7 +82,7 @@ def fault_of(document: Head | Manifest, trusted: str | None) -> str | None:
     """Say why a document cannot be trusted as one of ours; None: nothing speaks against it."""
     if document.is_changed():
         return "it was changed after it was written: content_sha256 does not fit"
-    return bad_signature(document.seal, document.statement(), trusted)
+    return bad_signature(document.stamp, document.statement(), trusted)
 
 
 class HeadRefused(Exception):  # noqa: N818 - an answer to the caller
@@ -86,7 +92,7 @@ class HeadRefused(Exception):  # noqa: N818 - an answer to the caller
 async def read_head(
     log: EventLog, since: Head | None = None, report: Report = lambda _done, _total: None
 ) -> Head:
-    """Read the log to its end, from an earlier head on if there is one; return it without a seal.
+    """Read the log to its end, from an earlier head on if there is one; return it without a stamp.
 
     What the earlier head covers is not read again. `report` gets offsets done and in total.
 

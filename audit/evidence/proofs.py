@@ -32,7 +32,7 @@ class ProofRefused(Exception):  # noqa: N818 - an answer to the caller
 
 
 class Proof(Sheet):
-    """One event, its way up the Merkle tree of an export, and the seal of that export's manifest.
+    """One event, its way up the Merkle tree of an export, and the stamp of that export's manifest.
 
     `event` is a line of the export without `head`, which the tree does not cover.
     """
@@ -97,7 +97,7 @@ def prove(
         index=index,
         path=tuple(one.hex() for one in builder.path()),
         event=_event(found),
-        seal=manifest.seal,
+        stamp=manifest.stamp,
     )
 
 
@@ -146,7 +146,7 @@ def verify_proof(path: Path, trusted: Trusted) -> tuple[Proof | None, list[Findi
     except DocumentError as error:
         return None, [Finding(Kind.EDITED, str(error), name)]
     findings = _on_event(proof, name)
-    fault = bad_signature(proof.seal, root_statement(proof), trusted.public_key)
+    fault = bad_signature(proof.stamp, root_statement(proof), trusted.public_key)
     if fault is not None:
         findings.append(Finding(Kind.BAD_SIGNATURE, fault, name))
     if trusted.head is not None:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from audit.strict import Sha256, Strict
 
-_BYTES_MAX = 64 * 1024 * 1024
+DOCUMENT_BYTES_MAX = 64 * 1024 * 1024
 _KEY_BYTES_MAX = 64 * 1024
 _PRIVATE = 0o600
 
@@ -31,7 +31,7 @@ class DocumentError(Exception):
     """A document is missing, was not written by orderlog, or was changed."""
 
 
-class Seal(Strict):
+class Stamp(Strict):
     """The hash of everything else in the document, and who stands for it; None: nobody."""
 
     content_sha256: Sha256 = "0" * 64
@@ -40,42 +40,42 @@ class Seal(Strict):
 
 
 class Sheet(Strict):
-    """A document whose last part is a seal: its own, or that of what it is taken from."""
+    """A document whose last part is a stamp: its own, or that of what it is taken from."""
 
-    seal: Seal = Seal()
+    stamp: Stamp = Stamp()
 
     def dump(self) -> bytes:
         """Return the bytes of the file."""
         fields = self.model_dump()
-        fields["seal"] = fields.pop("seal")
+        fields["stamp"] = fields.pop("stamp")
         return orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-class Sealed(Sheet):
-    """A document with a seal of its own."""
+class Stamped(Sheet):
+    """A document with a stamp of its own."""
 
     def statement(self) -> dict[str, Any]:
-        """Return what is signed; it names what it is of, and ends with the seal's hash."""
+        """Return what is signed; it names what it is of, and ends with the stamp's hash."""
         raise NotImplementedError
 
-    def sealed(self, key: Ed25519PrivateKey | None = None) -> Self:
-        """Return the document with its seal, signed if there is a key."""
-        seal = Seal(content_sha256=self._hash())
-        document = self.model_copy(update={"seal": seal})
+    def stamped(self, key: Ed25519PrivateKey | None = None) -> Self:
+        """Return the document with its stamp, signed if there is a key."""
+        stamp = Stamp(content_sha256=self._hash())
+        document = self.model_copy(update={"stamp": stamp})
         if key is None:
             return document
         signed = {
             "public_key": public_hex(key.public_key()),
             "signature": key.sign(canonical(document.statement())).hex(),
         }
-        return document.model_copy(update={"seal": seal.model_copy(update=signed)})
+        return document.model_copy(update={"stamp": stamp.model_copy(update=signed)})
 
     def is_changed(self) -> bool:
-        """Tell whether it was changed after it was sealed."""
-        return self.seal.content_sha256 != self._hash()
+        """Tell whether it was changed after it was stamped."""
+        return self.stamp.content_sha256 != self._hash()
 
     def _hash(self) -> str:
-        return sha256(canonical(self.model_dump(exclude={"seal"}))).hexdigest()
+        return sha256(canonical(self.model_dump(exclude={"stamp"}))).hexdigest()
 
 
 def canonical(fields: Any) -> bytes:
@@ -83,21 +83,21 @@ def canonical(fields: Any) -> bytes:
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
 
 
-def bad_signature(seal: Seal, statement: dict[str, Any], trusted: str | None) -> str | None:
+def bad_signature(stamp: Stamp, statement: dict[str, Any], trusted: str | None) -> str | None:
     """Say what is wrong with a signature; None: nothing.
 
     `trusted` is the public key that it must be of, in hexadecimal. Without it, the signature must
     fit the key that stands beside it, and no signature is as good.
     """
-    if seal.public_key is None or seal.signature is None:
-        if seal.public_key is not None or seal.signature is not None:
+    if stamp.public_key is None or stamp.signature is None:
+        if stamp.public_key is not None or stamp.signature is not None:
             return "only one of public key and signature is there"
         return None if trusted is None else "it is not signed"
-    if trusted is not None and seal.public_key != trusted:
-        return f"it is signed with another key: {seal.public_key}"
+    if trusted is not None and stamp.public_key != trusted:
+        return f"it is signed with another key: {stamp.public_key}"
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(seal.public_key))
-        key.verify(bytes.fromhex(seal.signature), canonical(statement))
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(stamp.public_key))
+        key.verify(bytes.fromhex(stamp.signature), canonical(statement))
     except (InvalidSignature, UnsupportedAlgorithm, ValueError):
         return "its signature does not fit: it was changed, or somebody else signed it"
     return None
@@ -175,7 +175,7 @@ def read_document(path: Path, kind: type[Document]) -> Document:
     Raises:
         DocumentError: there is none, or it is not as it is written.
     """
-    name, raw = path.name, _read(path, _BYTES_MAX)
+    name, raw = path.name, _read(path, DOCUMENT_BYTES_MAX)
     try:
         orjson.loads(raw)
         document = kind.model_validate_json(raw)
@@ -185,7 +185,11 @@ def read_document(path: Path, kind: type[Document]) -> Document:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or name
         raise DocumentError(f"{name} is not as it is written: {where}: {first['msg']}") from error
-    if document.dump() != raw:
+    try:
+        is_same = document.dump() == raw
+    except orjson.JSONEncodeError as error:
+        raise DocumentError(f"{name} is not as it is written: {error}") from error
+    if not is_same:
         raise DocumentError(f"{name} is not as it is written: other bytes")
     return document
 

@@ -65,7 +65,7 @@ def _read_line(raw: bytes, *, is_same_release: bool) -> EventLine:
     try:
         place = _decode(raw)
         head = bytes.fromhex(place.head)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return _read_odd(raw, is_same_release=is_same_release)
     line = line_of(
         (place.partition, place.offset), (place.order_id, place.version), place.stored, head

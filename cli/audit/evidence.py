@@ -98,7 +98,7 @@ def head_command(
     trusted = None if key is None else public_hex(key.public_key())
     earlier = None if since is None else _earlier(since, trusted)
     try:
-        document = asyncio.run(_read(earlier)).sealed(key)
+        document = asyncio.run(_read(earlier)).stamped(key)
         if out is not None:
             replace(out, document.dump())
     except KeyboardInterrupt as error:

@@ -102,8 +102,8 @@ def _described(verdict: Verdict) -> dict[str, object]:
     if manifest is None:
         return facts
     return facts | {
-        "content_sha256": manifest.seal.content_sha256,
-        "public_key": manifest.seal.public_key,
+        "content_sha256": manifest.stamp.content_sha256,
+        "public_key": manifest.stamp.public_key,
         "root_hash": manifest.root_hash,
         "heads": {str(entry.partition): entry.head_hash for entry in manifest.partitions},
     }
@@ -118,7 +118,7 @@ def _tell_valid(folder: Path, verdict: Verdict, trusted: Trusted) -> None:
         f"root {manifest.root_hash}"
     )
     if trusted.public_key is None:
-        key = manifest.seal.public_key
+        key = manifest.stamp.public_key
         said = "is not signed" if key is None else f"is signed with {key}"
         say(f"the manifest {said}; --public-key checks that it is signed with a key you trust")
 

@@ -36,7 +36,7 @@ async def erase(
 ) -> Certificate:
     """Erase all orders of a customer, those that come in the meantime included.
 
-    Returns a certificate without a seal.
+    Returns a certificate without a stamp.
 
     Raises:
         NotErased: an order could not be erased, or new ones come faster than they are erased.

@@ -126,7 +126,7 @@ def customer(  # noqa: PLR0913 - one per option
         fail(f"customer {customer_id} has no orders", FAILED)
     _confirm(customer_id, known, yes=yes)
     asked = Asked(customer_id, f"{by.kind}:{by.id}", reason, wait_seconds)
-    certificate = _run(_erased(asked, command_url)).sealed(key)
+    certificate = _run(_erased(asked, command_url)).stamped(key)
     if out is None:
         typer.echo(certificate.dump(), nl=False)
     else:
@@ -160,10 +160,10 @@ def check(
     except DocumentError as error:
         fail(f"NOT VALID: {error}", VERIFICATION_FAILED)
     fault = "it was changed after it was written" if document.is_changed() else None
-    fault = fault or bad_signature(document.seal, document.statement(), trusted)
+    fault = fault or bad_signature(document.stamp, document.statement(), trusted)
     if fault is not None:
         fail(f"NOT VALID: {certificate}: {fault}", VERIFICATION_FAILED)
-    signed = f"signed by {document.seal.public_key}" if document.seal.signature else "not signed"
+    signed = f"signed by {document.stamp.public_key}" if document.stamp.signature else "not signed"
     typer.echo(
         f"valid: {len(document.orders):,} orders of customer {document.customer_id} were erased; "
         f"{signed}"
@@ -226,8 +226,7 @@ async def _erased(asked: Asked, command_url: str) -> Certificate:
 @asynccontextmanager
 async def _orders() -> AsyncIterator[CustomerOrders]:
     database, keys = DatabaseSettings(), KeysSettings()
-    url = keys.keys_database_url or database.database_url
-    store = PostgresKeys(url.get_secret_value(), keys.keys_timeout_ms / 1000, _ROLE)
+    store = PostgresKeys(keys.url_beside(database), keys.keys_timeout_ms / 1000, _ROLE)
     connection = await connect(database)
     try:
         async with store.opened():

@@ -101,7 +101,7 @@ def _csv(rows: list[Row]) -> bytes:
 
 
 class Opened:
-    """An export whose rows can be changed; `save` and `seal` put it together again."""
+    """An export whose rows can be changed; `save` and `stamp` put it together again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -118,7 +118,7 @@ class Opened:
         for name, rows in self.files.items():
             (self.path / name).write_bytes(bytes_of(rows, self.encoding))
 
-    def seal(self, *, heads: bool, key: Ed25519PrivateKey | None = None) -> None:
+    def stamp(self, *, heads: bool, key: Ed25519PrivateKey | None = None) -> None:
         """Write all with counts and hashes of files made right; with `heads`, chains and root."""
         tree = Tree()
         files = []
@@ -163,7 +163,7 @@ class Opened:
 
     def write_manifest(self, key: Ed25519PrivateKey | None = None) -> None:
         """Write the manifest with its own hash made right; signed with `key`, or not at all."""
-        manifest = Manifest.model_validate_json(orjson.dumps(self.said)).sealed(key)
+        manifest = Manifest.model_validate_json(orjson.dumps(self.said)).stamped(key)
         (self.path / "manifest.json").write_bytes(manifest.dump())
 
 

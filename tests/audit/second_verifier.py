@@ -32,21 +32,21 @@ def document(path, form, fields, signed, pem, is_own=True):
     raw = Path(path).read_bytes()
     said = json.loads(raw)
     assert raw == dumped(said, indent=2) + b"\n", f"{path} is not as it is written"
-    assert [*said] == ["format", *fields.split(), "seal"], f"the fields of {path}"
+    assert [*said] == ["format", *fields.split(), "stamp"], f"the fields of {path}"
     assert said["format"] == form, f"the format of {path}"
-    seal = said["seal"]
-    assert [*seal] == ["content_sha256", "public_key", "signature"], "the fields of the seal"
-    content = canonical({name: value for name, value in said.items() if name != "seal"})
-    assert not is_own or sha256(content).hex() == seal["content_sha256"], "content_sha256"
+    stamp = said["stamp"]
+    assert [*stamp] == ["content_sha256", "public_key", "signature"], "the fields of the stamp"
+    content = canonical({name: value for name, value in said.items() if name != "stamp"})
+    assert not is_own or sha256(content).hex() == stamp["content_sha256"], "content_sha256"
     if pem is not None:
         key = load_pem_public_key(Path(pem).read_bytes()).public_bytes_raw().hex()
-        assert seal["public_key"] == key, "not signed with the trusted key"
-    if seal["public_key"] is not None or seal["signature"] is not None:
+        assert stamp["public_key"] == key, "not signed with the trusted key"
+    if stamp["public_key"] is not None or stamp["signature"] is not None:
         statement = {name: said[name] for name in signed.split()} | {"format": form}
-        statement |= {"content_sha256": seal["content_sha256"]}
+        statement |= {"content_sha256": stamp["content_sha256"]}
         statement |= ROOTED if signed else {}
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(seal["public_key"]))
-        key.verify(bytes.fromhex(seal["signature"]), canonical(statement))
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(stamp["public_key"]))
+        key.verify(bytes.fromhex(stamp["signature"]), canonical(statement))
     return said
 
 
@@ -101,10 +101,8 @@ def takes(chosen, line):
     flat["customer_id"] = line["data"].get("customer_id") if first else chosen["customer_id"]
     exact = [name for name in chosen if not name.startswith(("from_", "to_", "reason"))]
     recorded, version = line["recorded_at_us"], line["version"]
-    us, versions = (
-        (chosen["from_us"], chosen["to_us"]),
-        (chosen["from_version"], chosen["to_version"]),
-    )
+    us = chosen["from_us"], chosen["to_us"]
+    versions = chosen["from_version"], chosen["to_version"]
     assert all(chosen[name] in (None, flat[name]) for name in exact), "the filter"
     assert (chosen["reason"] or "") in line["reason"], "the filter of reasons"
     assert (us[0] or recorded) <= recorded < (us[1] or recorded + 1), "the filter of times"

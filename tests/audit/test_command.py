@@ -197,7 +197,7 @@ def test_a_head_is_signed_and_gone_on_with_and_holds_an_export(
     unsigned = run("head")
     assert unsigned.exit_code == 0
     assert "ORDERLOG_AUDIT_KEY_FILE names no key" in unsigned.stderr
-    assert orjson.loads(unsigned.stdout)["seal"]["signature"] is None
+    assert orjson.loads(unsigned.stdout)["stamp"]["signature"] is None
     (tmp_path / "unsigned.json").write_text(unsigned.stdout)
 
     monkeypatch.setenv("ORDERLOG_AUDIT_KEY_FILE", str(keys[0]))

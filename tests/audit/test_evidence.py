@@ -123,17 +123,17 @@ async def test_a_tombstone_is_in_no_head(log: MemoryLog):
 
 async def test_the_same_head_is_signed_the_same(log: MemoryLog, tmp_path: Path, key, pem):
     head = await read_head(log)
-    (tmp_path / "head.json").write_bytes(head.sealed(key).dump())
+    (tmp_path / "head.json").write_bytes(head.stamped(key).dump())
 
-    assert head.sealed(key).dump() == (tmp_path / "head.json").read_bytes()
-    assert read_document(tmp_path / "head.json", Head) == head.sealed(key)
-    assert head.sealed(key).seal.public_key == pem
+    assert head.stamped(key).dump() == (tmp_path / "head.json").read_bytes()
+    assert read_document(tmp_path / "head.json", Head) == head.stamped(key)
+    assert head.stamped(key).stamp.public_key == pem
 
 
 async def test_an_export_is_held_against_an_earlier_head(
     log: MemoryLog, tmp_path: Path, writer, key, pem
 ):
-    (tmp_path / "head.json").write_bytes((await read_head(log)).sealed(key).dump())
+    (tmp_path / "head.json").write_bytes((await read_head(log)).stamped(key).dump())
     trusted = Trusted(tmp_path / "head.json", pem)
     await export(log, tmp_path / "one", Request(file_events_max=15), key=key)
     await writer.write(log, 9)
@@ -144,7 +144,7 @@ async def test_an_export_is_held_against_an_earlier_head(
 
     opened = Opened(tmp_path / "one")
     opened.files[max(opened.files)].pop()
-    opened.seal(heads=True, key=key)
+    opened.stamp(heads=True, key=key)
 
     assert "truncated" in {finding.kind for finding in verify(tmp_path / "one", trusted).findings}
 
@@ -152,13 +152,13 @@ async def test_an_export_is_held_against_an_earlier_head(
 async def test_a_head_of_another_log_or_form_is_told(log: MemoryLog, tmp_path: Path, whole: Path):
     head = await read_head(log)
     other = head.model_copy(update={"log": head.log.model_copy(update={"topic_id": "other"})})
-    (tmp_path / "other.json").write_bytes(other.sealed().dump())
-    (tmp_path / "unsealed.json").write_bytes(head.dump())
+    (tmp_path / "other.json").write_bytes(other.stamped().dump())
+    (tmp_path / "unstamped.json").write_bytes(head.dump())
     (tmp_path / "text.json").write_text("[]")
 
     kinds = [
         verify(whole, Trusted(tmp_path / f"{name}.json")).findings[0].kind
-        for name in ("other", "unsealed", "text")
+        for name in ("other", "unstamped", "text")
     ]
 
     assert kinds == ["forked", "edited", "edited"]
@@ -210,7 +210,7 @@ def test_a_proof_is_of_one_export_alone(whole: Path, tmp_path: Path, copy: Path)
     (tmp_path / "proof.json").write_bytes(proof.dump())
     opened = Opened(copy)
     opened.files[max(opened.files)].pop()
-    opened.seal(heads=True)
+    opened.stamp(heads=True)
     manifest = copy / "manifest.json"
 
     findings = verify_proof(tmp_path / "proof.json", Trusted(manifest, None))[1]

@@ -268,5 +268,5 @@ async def test_progress_reaches_the_end(log: MemoryLog, tmp_path: Path):
 def test_the_manifest_survives_its_own_form(whole: Path):
     manifest = parse(whole / "manifest.json")
 
-    assert Manifest.model_validate_json(manifest.dump()).sealed() == manifest
+    assert Manifest.model_validate_json(manifest.dump()).stamped() == manifest
     assert manifest.contradictions() == []

@@ -165,7 +165,7 @@ async def test_what_a_filter_does_not_take_was_put_in(
     await export(log_of_many, tmp_path / "out", Request(Filter(from_us=1)))
     opened = Opened(tmp_path / "out")
     opened.said["filter"] = chosen.model_dump()
-    opened.seal(heads=True)
+    opened.stamp(heads=True)
 
     verdict = verify(tmp_path / "out")
 
@@ -186,7 +186,7 @@ async def test_a_gap_in_a_range_of_versions_is_missed(log_of_many: MemoryLog, tm
         and any((r["order_id"], r["version"]) == (row["order_id"], 3) for r in rows)
     )
     rows.remove(gone)
-    opened.seal(heads=True)
+    opened.stamp(heads=True)
 
     finding = verify(tmp_path / "out").findings[0]
 

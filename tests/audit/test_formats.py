@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,6 +157,53 @@ def test_a_group_of_large_events_is_written_early(monkeypatch):
     raw = written(ENCODINGS[4], [line_of({}, replace(event, note_id=f"{n}")) for n in range(3)])
 
     assert parquet.parquet.ParquetFile(io.BytesIO(raw)).num_row_groups == 3
+
+
+PLACED = b'{"partition":0,"offset":%s,"order_id":"x","version":1,"stored":"%s","head":"%s"}\n'
+ZEROS = b"00" * 32
+CELLS = b"0,0,,,,,x,%s,%s,0,,,,,,,,0,0,{},,%s\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("jsonl", b'{"x":' + b"[" * 100_000 + b"\n"),
+        ("jsonl", b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"),
+        ("jsonl", b'{"x":' + b"[" * 900 + b"]" * 900 + b"," + PLACED[1:] % (b"0", b"", ZEROS)),
+        ("jsonl", PLACED % (b"1e400", b"AA==", ZEROS)),
+        ("jsonl", PLACED % (b"9" * 30, b"AA==", ZEROS)),
+        ("jsonl", PLACED % (b"-1", b"AA==", ZEROS)),
+        ("jsonl", PLACED % (b"0", b"A", ZEROS)),
+        ("jsonl", PLACED % (b"0", b"AA==", b"00")),
+        ("jsonl", PLACED % (b"0", b"AA==", b"\\ud800")),
+        ("csv", comma.HEADER + b'"' * 11 + b"\n"),
+        ("csv", comma.HEADER[:-2] + b"\n"),
+        ("csv", b"\0\0,\r\n" * 5),
+        ("csv", comma.HEADER + CELLS % (b"1", b"9" * 30, ZEROS)),
+        ("csv", comma.HEADER + CELLS % (b"9" * 30, b"0", ZEROS)),
+        ("csv", comma.HEADER + CELLS % (b"9" * 5_000, b"0", ZEROS)),
+        ("csv", comma.HEADER + CELLS % (b"1", b"0", b"\xff")),
+        ("parquet", b""),
+        ("parquet", b"PAR1" + b"\xff" * 100 + b"PAR1"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_odd_bytes_are_found_and_told(name: str, raw: bytes):
+    found = list(formats.read(Encoding(format=name), io.BytesIO(raw), is_same_release=True))
+
+    assert found
+    for one in found:
+        assert isinstance(one, formats.BadLine)
+        orjson.dumps([str(one), one.known])
+
+
+def test_values_that_json_cannot_show_are_told():
+    line = line_of({})
+    raw = comma.HEADER + comma.written(line).replace(b",-1,", b"," + b"9" * 30 + b",")
+
+    (found,) = comma.read(io.BytesIO(raw), is_same_release=True)
+
+    assert "`occurred_at_us` is something else" in str(found)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS[:4], ids=lambda encoding: encoding.suffix)

@@ -20,7 +20,7 @@ import pytest
 from audit.evidence.heads import Head, read_head
 from audit.evidence.proofs import Proof, prove, verify_proof
 from audit.evidence.signing import (
-    Sealed,
+    Stamped,
     canonical,
     make_key,
     private_key,
@@ -84,7 +84,7 @@ async def made(folder: Path) -> Given:
     for name, encoding in ENCODINGS.items():
         request = Request(encoding=encoding, file_events_max=8)
         await export(log, folder / name, request, key=key)
-    (folder / "head.json").write_bytes((await read_head(log)).sealed(key).dump())
+    (folder / "head.json").write_bytes((await read_head(log)).stamped(key).dump())
     proof = prove(folder / "jsonl", orders[4], 3)
     (folder / "proof.json").write_bytes(proof.dump())
     return Given(folder)
@@ -132,7 +132,7 @@ def on_rows(chance: random.Random, given: Given, name: str, path: Path) -> Case:
         return Case(what, path)
     key = private_key(given.mine("attacker.key")) if level == "signed" else None
     try:
-        opened.seal(heads=level != "files", key=key)
+        opened.stamp(heads=level != "files", key=key)
     except (ValueError, OverflowError):
         opened.save()  # The change itself made it too odd to be made right.
         return Case(what, path)
@@ -175,35 +175,35 @@ def on_proof(chance: random.Random, given: Given, name: str, path: Path) -> Case
 
 def changed(chance: random.Random, given: Given, file: Path, kind: type) -> str:
     """Change a document: its bytes, what it says, or who signed it; say which."""
-    way = chance.choice(["bytes", "edit", "sealed", "signed", "unsigned"])
+    way = chance.choice(["bytes", "edit", "stamped", "signed", "unsigned"])
     raw = bytearray(file.read_bytes())
     if way == "bytes":
         raw[chance.randrange(len(raw))] ^= chance.randint(1, 255)
         file.write_bytes(raw)
         return way
-    if way in {"edit", "sealed"} or (way == "signed" and chance.random() < 0.5):
+    if way in {"edit", "stamped"} or (way == "signed" and chance.random() < 0.5):
         attacks.edit_json(chance, file)
     if way != "edit":
         said = orjson.loads(file.read_bytes())
-        said["seal"] = {**said["seal"], "public_key": None, "signature": None}
+        said["stamp"] = {**said["stamp"], "public_key": None, "signature": None}
         try:
             document = kind.model_validate_json(orjson.dumps(said))
         except ValueError:
             return f"{way}, too odd"
-        file.write_bytes(sealed(document, private_key(given.mine("attacker.key")), way).dump())
+        file.write_bytes(stamped(document, private_key(given.mine("attacker.key")), way).dump())
     return way
 
 
-def sealed(document: Any, key: Any, way: str) -> Any:
-    """Make the seal right, as far as an attacker can."""
+def stamped(document: Any, key: Any, way: str) -> Any:
+    """Make the stamp right, as far as an attacker can."""
     signer = key if way == "signed" else None
-    if isinstance(document, Sealed):
-        return document.sealed(signer)
+    if isinstance(document, Stamped):
+        return document.stamped(signer)
     if signer is None:
         return document
     signature = signer.sign(canonical(root_statement(document))).hex()
-    seal = {"public_key": public_hex(signer.public_key()), "signature": signature}
-    return document.model_copy(update={"seal": document.seal.model_copy(update=seal)})
+    stamp = {"public_key": public_hex(signer.public_key()), "signature": signature}
+    return document.model_copy(update={"stamp": document.stamp.model_copy(update=stamp)})
 
 
 ON = (on_rows, on_rows, on_rows, on_files, on_files, on_manifest, on_head, on_proof)
@@ -260,7 +260,7 @@ def test_an_export_taken_apart_and_put_together_is_the_same_to_the_byte(
     path = Path(shutil.copytree(given.mine(name), tmp_path / "copy"))
     opened = Opened(path)
     opened.save()
-    opened.seal(heads=True, key=private_key(given.mine("audit.key")))
+    opened.stamp(heads=True, key=private_key(given.mine("audit.key")))
 
     assert {file.name: file.read_bytes() for file in path.iterdir()} == {
         file.name: file.read_bytes() for file in given.mine(name).iterdir()

@@ -255,12 +255,12 @@ def test_an_export_of_another_release_may_lack_fields_that_are_empty(
         for row in rows:
             data = orjson.loads(row["data"])
             row["data"] = orjson.dumps({n: v for n, v in data.items() if v is not None}).decode()
-    opened.seal(heads=False)
+    opened.stamp(heads=False)
 
     assert verify(copy).is_valid != is_same_release
 
     rows = next(rows for rows in opened.files.values() if rows[0]["type"] == "OrderPlaced")
     rows[0]["data"] = rows[0]["data"].replace('"customer_id":"c-', '"customer_id":"d-')
-    opened.seal(heads=False)
+    opened.stamp(heads=False)
 
     assert verify(copy).findings[0].row == 1

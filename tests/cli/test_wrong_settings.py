@@ -13,6 +13,7 @@ VERBS = {
     settings.QuerySettings: ("serve", "query"),
     settings.ProjectorSettings: ("project",),
     settings.KeysSettings: ("serve", "command"),
+    settings.AuditSettings: ("audit", "head"),
 }
 """A verb that reads these settings before it does anything else."""
 

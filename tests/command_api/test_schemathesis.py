@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 import pytest
 
@@ -11,6 +11,7 @@ from command_api.app import create_app
 from domain.decide import DECIDER
 from eventlog.memory import MemoryLog
 from eventlog.ownership import Partitions
+from personal_data.keys import MemoryKeys
 from runtime.serving import server
 from runtime.settings import CommandSettings, LogSettings
 
@@ -38,7 +39,9 @@ async def port() -> AsyncIterator[int]:
             await partitions.wait_ready(DEADLINE_S)
             yield partitions
 
-    running = server(create_app(open_partitions, CommandSettings()), "127.0.0.1", 0)
+    keys = MemoryKeys()
+    app = create_app(open_partitions, CommandSettings(), lambda: nullcontext(keys))
+    running = server(app, "127.0.0.1", 0)
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(DEADLINE_S):
         while not running.started:

@@ -40,8 +40,8 @@ def test_the_passwords_are_readable_for_their_owner_alone(made):
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     passwords = json.loads(file.read_text())
-    assert set(passwords) == {"admin", "owner", "projector", "query"}
-    assert len(set(passwords.values())) == 4
+    assert set(passwords) == {"admin", "owner", "projector", "query", "command"}
+    assert len(set(passwords.values())) == 5
 
 
 def test_the_password_that_initdb_was_handed_is_gone(made):

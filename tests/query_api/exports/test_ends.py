@@ -34,7 +34,7 @@ async def heavy(kafka_log) -> None:
         for version in range(first, first + 4):
             envelope = codec.Envelope(
                 **dict.fromkeys(("event_id", "tenant_id", "command_id"), "x"),
-                **dict.fromkeys(("correlation_id", "causation_id"), "x"),
+                **dict.fromkeys(("correlation_id", "causation_id", "reason"), "x"),
                 **dict.fromkeys(("occurred_at_us", "recorded_at_us"), 1_790_000_000_000_000),
                 order_id=ORDER,
                 version=version,

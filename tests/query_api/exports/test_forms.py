@@ -207,8 +207,8 @@ async def test_the_manifest_is_signed_with_the_key_of_the_settings(
     async with serve(log=log_settings) as api:
         answer = await api.get(PATH)
 
-    seal = orjson.loads(answer.content.splitlines()[-1])["manifest"]["seal"]
-    assert seal["public_key"] == public_hex(private_key(tmp_path / "key").public_key())
+    stamp = orjson.loads(answer.content.splitlines()[-1])["manifest"]["stamp"]
+    assert stamp["public_key"] == public_hex(private_key(tmp_path / "key").public_key())
 
 
 def test_a_key_that_cannot_be_read_is_said_at_the_start(monkeypatch, tmp_path: Path):
