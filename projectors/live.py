@@ -211,9 +211,8 @@ class Live:
         for feed in self._feeds:
             for partition, position in feed.positions.items():
                 starts[partition] = min(position, starts.get(partition, position))
-        if not starts:  # All projections are refused or elsewhere; a standby is ready as it is.
-            self._trouble["kafka"] = None
-            await asyncio.Event().wait()
+        if not starts:
+            await asyncio.Event().wait()  # All projections are refused or elsewhere.
         follower = Follower(self._log_settings, self._settings, starts)
         try:
             while True:
@@ -237,11 +236,16 @@ class Live:
         topics = Topics(self._log_settings)
         partitions = max((len(feed.positions) for feed in self._feeds), default=0)
         while True:
-            with contextlib.suppress(LogUnavailable):
+            try:
                 if self._identity is not None:
                     await binding.require_same(topics, self._identity)
                 if partitions:
                     await self._measure(connection, topics, partitions)
+                else:
+                    self._trouble["kafka"] = None  # Nothing is read here; it could be at once.
+            except LogUnavailable as error:
+                if not partitions:
+                    self._trouble["kafka"] = f"{error}; trying again"
             now = [g for g in await generations.load(connection) if g.state == "live"]
             is_other = any(g != live.get(g.projection) for g in now)
             if is_other or any([await is_free(connection, name) for name in self._standby]):
