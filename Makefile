@@ -10,7 +10,7 @@ PYTEST_OPTIONS ?= -n 2 --dist loadfile
 .PHONY: help run test check mutate measure bench bench-rebuild bench-audit chaos proto format clean
 
 help:  ## Say what there is.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 # One stamp for the whole environment: it is made again only when what it is made from has changed.
 $(STAMP): pyproject.toml constraints.txt
