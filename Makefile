@@ -7,10 +7,10 @@ RUN_OPTIONS ?=
 CHAOS_OPTIONS ?=
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
 
-.PHONY: help run test check mutate measure bench bench-rebuild bench-audit chaos proto format clean
+.PHONY: help run test check mutate measure bench bench-rebuild bench-audit measure-containers chaos proto format clean
 
 help:  ## Say what there is.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 # One stamp for the whole environment: it is made again only when what it is made from has changed.
 $(STAMP): pyproject.toml constraints.txt
@@ -51,6 +51,9 @@ bench-rebuild: $(STAMP)  ## Rebuild a million events while commands and queries 
 
 bench-audit: $(STAMP)  ## Export a million events in every format, and verify them.
 	@$(BIN)/python -m benchmarks.audit
+
+measure-containers: $(STAMP)  ## Measure size, start and memory of the containers. Needs Docker.
+	@$(BIN)/python -m tests.containers.measure
 
 chaos: $(STAMP)  ## Three brokers, three nodes, ten minutes of faults by seed, every checker.
 	@$(BIN)/python -m tests.chaos.run $(CHAOS_OPTIONS)
