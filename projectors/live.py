@@ -31,7 +31,7 @@ _log = structlog.get_logger("orderlog.projectors")
 
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
-_DRAIN_S = 10.0
+_DRAIN_S = 6.0  # Docker kills ten seconds after SIGTERM.
 _SILENT_BEATS = 30
 """After so many heartbeats without a word from its process, a projection is another one's."""
 
@@ -211,9 +211,8 @@ class Live:
         for feed in self._feeds:
             for partition, position in feed.positions.items():
                 starts[partition] = min(position, starts.get(partition, position))
-        if not starts:  # All projections are refused or elsewhere; a standby is ready as it is.
-            self._trouble["kafka"] = None
-            await asyncio.Event().wait()
+        if not starts:
+            await asyncio.Event().wait()  # All projections are refused or elsewhere.
         follower = Follower(self._log_settings, self._settings, starts)
         try:
             while True:
@@ -237,11 +236,16 @@ class Live:
         topics = Topics(self._log_settings)
         partitions = max((len(feed.positions) for feed in self._feeds), default=0)
         while True:
-            with contextlib.suppress(LogUnavailable):
+            try:
                 if self._identity is not None:
                     await binding.require_same(topics, self._identity)
                 if partitions:
                     await self._measure(connection, topics, partitions)
+                else:
+                    self._trouble["kafka"] = None  # Nothing is read here; it could be at once.
+            except LogUnavailable as error:
+                if not partitions:
+                    self._trouble["kafka"] = f"{error}; trying again"
             now = [g for g in await generations.load(connection) if g.state == "live"]
             is_other = any(g != live.get(g.projection) for g in now)
             if is_other or any([await is_free(connection, name) for name in self._standby]):
