@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 RUN_OPTIONS ?=
 CHAOS_OPTIONS ?=
 PYTEST_OPTIONS ?= -n 2 --dist loadfile
+CONTAINER_TESTS ?=
 
-.PHONY: help run test check mutate measure bench bench-rebuild bench-audit measure-containers chaos proto format clean
+.PHONY: help run test test-containers check mutate measure bench bench-rebuild bench-audit measure-containers chaos proto format clean
 
 help:  ## Say what there is.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
@@ -26,6 +27,12 @@ run: $(STAMP)  ## Start everything: Kafka, Postgres, command API, projectors, qu
 test: $(STAMP)  ## Run every test that needs nothing but this machine.
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 	@ORDERLOG_TEST_CHAOS=1 $(BIN)/python -m pytest -q tests/chaos/test_chaos.py
+
+# CONTAINER_TESTS names a few files instead of all, and leaves the compose file out.
+test-containers: $(STAMP)  ## The tests that need Kafka or Postgres, on the official images; the compose file. Needs Docker.
+	@$(BIN)/python -m pytest --backend containers -m integration $(PYTEST_OPTIONS) $(CONTAINER_TESTS)
+	@test -n "$(CONTAINER_TESTS)" || \
+		ORDERLOG_TEST_CONTAINERS=1 $(BIN)/python -m pytest -q tests/containers
 
 check: $(STAMP)  ## Lint, types, import rules, schema drift, house rules.
 	$(BIN)/ruff format --check .

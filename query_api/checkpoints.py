@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
@@ -19,6 +20,10 @@ CHANNELS = ("orderlog_checkpoints", "orderlog_generations")
 POLL_S = 1.0
 """How often those who wait look without a notification: one may have been lost."""
 
+LAST_WAIT_S = 2.0
+"""How long a request goes on waiting once the process is to end: what it waits for comes within
+milliseconds where projectors run. Below the ten seconds after which containers are killed."""
+
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _ALL = f"SELECT projection, {CONTAINED} GROUP BY projection"
@@ -34,21 +39,32 @@ class Checkpoints:
         self._round = asyncio.Event()
         self._found: Mapping[str, str] = {}
         self._waiting = 0
-        self.is_closed = False
+        self._closed_at = math.inf
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the process is to end."""
+        return self._closed_at < math.inf
 
     async def until(
-        self, projection: str, is_enough: Callable[[str], bool], timeout_s: float
+        self,
+        projection: str,
+        is_enough: Callable[[str], bool],
+        timeout_s: float,
+        *,
+        last_wait_s: float = 0.0,
     ) -> bool:
         """Wait until `is_enough` of the projection's checkpoints, in the words of `CONTAINED`.
 
-        The first look is taken at once. False: not within `timeout_s`, or `close` was called.
+        The first look is taken at once. False: not within `timeout_s`, or not within `last_wait_s`
+        since `close` was called.
         """
         deadline = time.monotonic() + timeout_s
         self._waiting += 1
         self._look.set()
         try:
-            while not self.is_closed:
-                left_s = deadline - time.monotonic()
+            while True:
+                left_s = min(deadline, self._closed_at + last_wait_s) - time.monotonic()
                 if left_s <= 0:
                     return False
                 with contextlib.suppress(TimeoutError):
@@ -60,11 +76,10 @@ class Checkpoints:
                         return True
         finally:
             self._waiting -= 1
-        return False
 
     def close(self) -> None:
-        """Let everyone go who waits, now and later: the process ends."""
-        self.is_closed = True
+        """Let everyone go who waits, now and later, or in `last_wait_s`: the process ends."""
+        self._closed_at = min(self._closed_at, time.monotonic())
         self._publish(self._found)
 
     @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ import asyncpg
 from personal_data.keys import Keys, KeysUnavailable
 from personal_data.opening import open_all
 from query_api import metrics
-from query_api.checkpoints import Checkpoints
+from query_api.checkpoints import LAST_WAIT_S, Checkpoints
 from query_api.database import Database, RowsMissing
 from query_api.positions import (
     HEADER,
@@ -140,6 +140,7 @@ class Reader:
                     query.projection,
                     lambda text: contained(identity, text).position.contains(position),
                     left_s,
+                    last_wait_s=LAST_WAIT_S,
                 )
             if not is_there:
                 raise await self._not_yet(query.projection, answer.contained, position)

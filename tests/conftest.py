@@ -1,14 +1,12 @@
-"""One real Kafka and one real Postgres per test run; a fresh topic and database per test.
+"""One real Kafka and one real Postgres per test process; a fresh topic and database per test.
 
-ORDERLOG_TEST_KAFKA_BOOTSTRAP and ORDERLOG_TEST_DATABASE_URL (an owner with CREATEROLE and
-CREATEDB) name a cluster of your own instead.
+`--backend` says which: the embedded pair, containers, or a cluster of your own (docs/testing.md).
 """
 
 import asyncio
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -17,42 +15,95 @@ from sqlalchemy.engine import make_url
 from eventlog.kafka import KafkaLog
 from eventlog.topics import Topics
 from migrations import upgrade
-from runtime.embedded.child import free_port
-from runtime.embedded.kafka import kafka
-from runtime.embedded.postgres import postgres, remove
-from runtime.embedded.roles import ensure_owner
 from runtime.settings import LogSettings
+from tests.backends import choosing, embedded
 
-TEMPLATE = "orderlog_template"
+# Workers of pytest-xdist may share a server that is not ours.
+TEMPLATE = f"orderlog_template_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+_BACKEND = pytest.StashKey[str]()
+_RUN = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=choosing.BACKENDS,
+        help="where Kafka and Postgres come from; default: embedded, or external where "
+        f"{choosing.KAFKA_VARIABLE} and {choosing.DATABASE_VARIABLE} name a cluster",
+    )
+
+
+def _containers():
+    from tests.backends import containers  # noqa: PLC0415 - Docker's client is for this alone
+
+    return containers
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    backend = choosing.choose(config.getoption("--backend"), os.environ)
+    given = getattr(config, "workerinput", {})
+    if backend == "containers" and not given:
+        _containers().require_docker()
+    config.stash[_BACKEND] = backend
+    config.stash[_RUN] = given.get("containers_of", uuid.uuid4().hex)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node) -> None:
+    """All workers of pytest-xdist label their containers with one run."""
+    node.workerinput["containers_of"] = node.config.stash[_RUN]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    is_worker = hasattr(config, "workerinput")
+    if config.stash.get(_BACKEND, "") == "containers" and not is_worker:
+        _containers().remove_left(config.stash[_RUN])
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"backend: {config.stash[_BACKEND]}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    choosing.mark_integration(items)
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    given = os.environ.get("ORDERLOG_TEST_KAFKA_BOOTSTRAP")
-    if given:
-        yield given
-        return
-    port = free_port()
-    broker = kafka(tmp_path_factory.mktemp("kafka"), port)
-    broker.start()
-    yield f"127.0.0.1:{port}"
-    broker.stop()
+def backend(request: pytest.FixtureRequest) -> str:
+    """One of `embedded`, `containers` and `external`."""
+    return request.config.stash[_BACKEND]
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kafka_bootstrap(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    match backend:
+        case "embedded":
+            with embedded.broker(tmp_path_factory.mktemp("kafka")) as bootstrap:
+                yield bootstrap
+        case "containers":
+            with _containers().broker(request.config.stash[_RUN]) as bootstrap:
+                yield bootstrap
+        case "external":
+            yield os.environ[choosing.KAFKA_VARIABLE]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(
+    backend: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """The owner's address of a server; its database is not to be used by tests."""
-    given = os.environ.get("ORDERLOG_TEST_DATABASE_URL")
-    if given:
-        yield given
-        return
-    port = free_port()
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    server, credentials = postgres(folder, port, is_durable=False)
-    server.start()
-    yield asyncio.run(ensure_owner(port, credentials))
-    server.stop()
-    remove(folder)
+    match backend:
+        case "embedded":
+            with embedded.server(tmp_path_factory.mktemp("postgres")) as url:
+                yield url
+        case "containers":
+            with _containers().server(request.config.stash[_RUN]) as url:
+                yield url
+        case "external":
+            yield os.environ[choosing.DATABASE_VARIABLE]
 
 
 async def _execute(url: str, *statements: str) -> None:

@@ -41,7 +41,7 @@ def submit_of() -> Callable[..., Submission]:
     return make
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.integration)])
 def log(request: pytest.FixtureRequest) -> EventLog:
     """The port, both ways."""
     return MemoryLog() if request.param == "memory" else request.getfixturevalue("kafka_log")

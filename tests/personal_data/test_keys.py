@@ -24,7 +24,7 @@ async def stored(database_url):
         yield keys
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.integration)])
 def keys(request):
     return MemoryKeys() if request.param == "memory" else request.getfixturevalue("stored")
 

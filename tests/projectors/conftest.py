@@ -149,10 +149,10 @@ def start(environment) -> Iterator[Callable[..., subprocess.Popen]]:
     """Answer `start("project")`: a process of its own; what runs on at the end is killed."""
     started: list[subprocess.Popen] = []
 
-    def begin(*arguments: str) -> subprocess.Popen:
+    def begin(*arguments: str, **more: str) -> subprocess.Popen:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", *arguments],
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -9,7 +9,7 @@ from domain import commands
 from projectors import generations
 from projectors.database import CHECKPOINTS_CHANNEL, GENERATIONS_CHANNEL
 from projectors.read_models import PROJECTIONS
-from query_api import checkpoints
+from query_api import checkpoints, reading
 from runtime.position import Position, log_id
 
 HEADER = "Orders-Min-Position"
@@ -82,6 +82,32 @@ async def test_a_notification_wakes_those_who_wait(api, shop, monkeypatch):
     answers = await asyncio.gather(*requests)
 
     assert {answer.status_code for answer in answers} == {200}
+    assert time.monotonic() - began < 5
+
+
+async def test_a_process_that_is_to_end_answers_those_who_wait(api, shop):
+    """A roll-out makes no request fail that the read models will soon contain."""
+    order_id = shop.place()
+    path, token = f"/v1/orders/{order_id}", shop.token()
+    request = asyncio.create_task(api.get(path, {HEADER: token}, wait_ms=10_000))
+    await is_waiting(api)
+
+    api.close()
+    await shop.project()
+
+    assert (await request).status_code == 200
+
+
+async def test_a_process_that_is_to_end_does_not_wait_for_ever(api, shop, monkeypatch):
+    monkeypatch.setattr(reading, "LAST_WAIT_S", 0.1)
+    path, token = f"/v1/orders/{shop.place()}", shop.token()
+    request = asyncio.create_task(api.get(path, {HEADER: token}, wait_ms=10_000))
+    await is_waiting(api)
+    began = time.monotonic()
+
+    api.close()
+
+    assert (await request).json()["code"] == "not-yet-projected"
     assert time.monotonic() - began < 5
 
 

@@ -46,11 +46,22 @@ def test_python_without_asserts_is_refused(module):
     )
 
 
-def test_in_debug_mode_asyncio_has_nothing_to_say(kafka_bootstrap):
+def test_in_debug_mode_asyncio_has_nothing_to_say(kafka_bootstrap, postgres_url):
     """Futures that other threads resolve, and errors that nobody looks at, are told only there."""
     done = subprocess.run(
         [
-            *(sys.executable, "-X", "dev", "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"),
+            *(
+                sys.executable,
+                "-X",
+                "dev",
+                "-m",
+                "pytest",
+                "-q",
+                "-s",
+                "-p",
+                "no:cacheprovider",
+                "--backend=external",
+            ),
             *("-o", "log_cli=true", "--log-cli-level=WARNING"),
             *("tests/eventlog/test_contract.py", "tests/eventlog/test_kafka.py"),
             *("tests/eventlog/test_writer.py", "-k", "contract or test_kafka or survives or times"),
@@ -60,6 +71,7 @@ def test_in_debug_mode_asyncio_has_nothing_to_say(kafka_bootstrap):
             **os.environ,
             "PYTHONASYNCIODEBUG": "1",
             "ORDERLOG_TEST_KAFKA_BOOTSTRAP": kafka_bootstrap,
+            "ORDERLOG_TEST_DATABASE_URL": postgres_url,
             "ORDERLOG_RETRY_BACKOFF_MS": "1000",  # Debug mode is slow, and no commit is doubtful.
         },
         capture_output=True,

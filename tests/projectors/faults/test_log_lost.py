@@ -2,10 +2,11 @@
 passed over. And the log cleaner at work, which loses nothing."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ResourceType
 
 from eventlog import codec
@@ -44,10 +45,23 @@ def delete_records(admin, facts):
     """Answer `await delete_records(partition, offset)`: all before it are gone."""
     topic = facts.settings.kafka_topic
 
+    def is_deleted(partition: int, offset: int) -> bool:
+        """The broker tells of the new policy a moment before its partitions go by it."""
+        (done,) = admin.delete_records([TopicPartition(topic, partition, offset)]).values()
+        try:
+            done.result(READY_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                raise
+            return False
+        return True
+
     def delete(partition: int, offset: int) -> None:
         change(admin, ResourceType.TOPIC, topic, cleanup_policy="delete")
-        for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
-            future.result(READY_S)
+        deadline = time.monotonic() + READY_S
+        while not is_deleted(partition, offset):
+            assert time.monotonic() < deadline, "the partition has not heard of the change"
+            time.sleep(0.01)
         change(admin, ResourceType.TOPIC, topic, cleanup_policy="compact")
 
     return lambda *place: asyncio.to_thread(delete, *place)

@@ -5,18 +5,21 @@ import asyncio
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
-import psutil
 import pytest
+from sqlalchemy.engine import make_url
 
+from projectors.database import ROLE
 from projectors.feed import _LOCK
 from projectors.read_models import PROJECTIONS
 from tests.projectors.checking import Exact, look
 from tests.projectors.running import DEADLINE_S, at
 
 _HOLDERS = """
-SELECT p.name, a.client_port
+SELECT p.name, a.usename
 FROM unnest($2::text[]) AS p (name)
 JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.classid = $1
     AND l.objid = hashtext(p.name)::bit(32)::bigint::oid
@@ -25,22 +28,45 @@ JOIN pg_stat_activity a USING (pid)
 """
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process with projectors; `login` is its own, by which Postgres tells it from others."""
+
+    login: str
+    running: subprocess.Popen
+
+
+@pytest.fixture
+async def begin(owner, start, database_url) -> AsyncIterator[Callable]:
+    """Answer `await begin()`: one more of them."""
+    logins: list[str] = []
+
+    async def one_more() -> Process:
+        login = f"projector_{uuid.uuid4().hex}"
+        logins.append(login)
+        await owner.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{login}' IN ROLE {ROLE}")
+        url = make_url(database_url).set(username=login, password=login)
+        address = url.render_as_string(hide_password=False)
+        return Process(login, start("project", ORDERLOG_DATABASE_URL=address))
+
+    yield one_more
+    for login in logins:
+        await owner.execute(f"DROP ROLE {login}")
+
+
 @pytest.fixture
 def holders(owner) -> Callable:
     """Answer `await holders(processes)`: projection -> number of the process that applies it."""
 
-    async def ask(processes: list[subprocess.Popen]) -> dict[str, int]:
+    async def ask(processes: list[Process]) -> dict[str, int]:
         rows = await owner.fetch(_HOLDERS, _LOCK, list(PROJECTIONS))
-        ports = {
-            one.laddr.port: number
+        numbers = {
+            process.login: number
             for number, process in enumerate(processes)
-            if process.poll() is None
-            for one in psutil.Process(process.pid).net_connections("tcp")
+            if process.running.poll() is None
         }
         assert len({row["name"] for row in rows}) == len(rows), "two apply the same"
-        return {
-            row["name"]: ports[row["client_port"]] for row in rows if row["client_port"] in ports
-        }
+        return {row["name"]: numbers[row["usename"]] for row in rows if row["usename"] in numbers}
 
     return ask
 
@@ -57,11 +83,11 @@ def applied(facts, connection) -> Callable:
 
 
 async def test_of_three_processes_each_projection_has_one_and_a_killed_one_is_replaced(
-    facts, start, holders, applied, eventually, connection
+    facts, begin, holders, applied, eventually, connection
 ):
     """The snapshots are taken while they change hands under load."""
     await facts.happen(60)
-    processes = [start("project") for _ in range(3)]
+    processes = [await begin() for _ in range(3)]
     exact, seen = Exact(), []
 
     async def all_held() -> bool:
@@ -70,7 +96,7 @@ async def test_of_three_processes_each_projection_has_one_and_a_killed_one_is_re
     for _ in range(2):
         await eventually(all_held, "each projection has a process")
         job = asyncio.create_task(facts.happen(60))
-        victim = processes[(await holders(processes))["orders"]]
+        victim = processes[(await holders(processes))["orders"]].running
         while not job.done():
             seen.append(await look(connection))
             await asyncio.sleep(0.01)
@@ -89,18 +115,18 @@ async def test_of_three_processes_each_projection_has_one_and_a_killed_one_is_re
 
 
 async def test_who_sleeps_is_replaced_and_writes_nothing_when_it_wakes_up(
-    facts, start, holders, applied, eventually, connection
+    facts, begin, holders, applied, eventually, connection
 ):
     """SIGSTOP until the other one has all projections and has moved on; its sockets stay open."""
     exact = Exact()
     await facts.happen(30)
-    sleeper = start("project")
+    sleeper = await begin()
     await eventually(applied, "it works")
-    other = start("project")
+    other = await begin()
     both = [sleeper, other]
     job = asyncio.create_task(facts.happen(60))
     await asyncio.sleep(0)
-    sleeper.send_signal(signal.SIGSTOP)
+    sleeper.running.send_signal(signal.SIGSTOP)
     try:
 
         async def is_replaced() -> bool:
@@ -110,7 +136,7 @@ async def test_who_sleeps_is_replaced_and_writes_nothing_when_it_wakes_up(
         await job
         await eventually(applied, "the other one applies everything")
     finally:
-        sleeper.send_signal(signal.SIGCONT)
+        sleeper.running.send_signal(signal.SIGCONT)
     woken = time.monotonic()
     while time.monotonic() < woken + 1 or not await applied():
         assert time.monotonic() < woken + DEADLINE_S
@@ -118,4 +144,4 @@ async def test_who_sleeps_is_replaced_and_writes_nothing_when_it_wakes_up(
         exact.require(await look(connection), facts.decoded())
 
     assert set((await holders(both)).values()) == {1}
-    assert (sleeper.poll(), other.poll()) == (None, None)
+    assert (sleeper.running.poll(), other.running.poll()) == (None, None)
