@@ -23,7 +23,7 @@ _log = structlog.get_logger("orderlog.projectors")
 _DONE = 0
 _FAILED = 1
 _INCOMPATIBLE = 4
-_STOP_S = 5
+_STOP_S = 2
 
 
 def run() -> int:

@@ -73,6 +73,7 @@ def test_each_process_has_the_addresses_it_needs_and_no_other():
 
     assert has == {
         "topics": {"KAFKA_BOOTSTRAP"},
+        "cluster": set(),
         "command": {"KAFKA_BOOTSTRAP", "KEYS_DATABASE_URL"},
         "command-2": {"KAFKA_BOOTSTRAP", "KEYS_DATABASE_URL"},
         "projectors": {"KAFKA_BOOTSTRAP", "DATABASE_URL"},

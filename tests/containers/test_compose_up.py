@@ -70,6 +70,7 @@ def test_a_restart_of_a_service_loses_nothing(system, service):
 def test_our_processes_stop_by_themselves_before_docker_kills_them(system):
     """Docker kills after ten seconds: exit code 137. A client that listens does not matter."""
     url = system.given["ORDERLOG_QUERY_URL"]
+    placed_and_served(system)
     with httpx2.stream("GET", f"{url}/v1/stream", timeout=60) as stream:
         assert stream.status_code == 200
         system("stop", *OURS)
@@ -102,6 +103,11 @@ def test_the_image_says_what_it_is_and_keeps_no_secret(system):
     passwords = {name: v for name, v in system.given.items() if name.endswith("_PASSWORD")}
     assert len(passwords) == 4
     assert not [name for name, password in passwords.items() if password in told]
+
+
+@pytest.mark.parametrize("profile", ["cli", "cluster", "tools", "observability"])
+def test_compose_takes_every_profile(system, profile):
+    system("--profile", profile, "config", "--quiet")
 
 
 def test_the_data_outlives_the_containers(system):

@@ -161,17 +161,17 @@ async def test_of_two_projectors_one_stands_by_until_the_other_ends(facts, proje
 
 
 async def test_who_stands_by_is_ready(facts, projecting):
-    """Or nothing that waits for health would ever start a second process."""
-    await facts.happen(5)
+    """A roll-out waits for that before it ends the other one."""
+    await facts.happen(10)
     async with projecting() as first:
         await first.reach()
         async with projecting() as second:
 
-            async def is_well() -> bool:
-                return not any(second.live.status().values())
+            async def is_ready() -> bool:
+                return set(second.live.status().values()) == {None}
 
-            await second.until(is_well, "it is well")
-            assert not second.live._feeds
+            await second.until(is_ready, "ready")
+            assert second.live.status().keys() & PROJECTIONS.keys() == set()
 
 
 async def test_when_two_projectors_are_cut_off_again_and_again_the_rows_stay_exact(
