@@ -21,6 +21,7 @@ from command_api.openapi import describe
 from command_api.problems import Problem, problem_of
 from command_api.routing import Router
 from command_api.sealing import Sealing
+from command_api.short_way import ShortWay
 from command_api.submissions import Answers
 from domain.decide import DECIDER
 from eventlog import topics
@@ -32,7 +33,7 @@ from personal_data.keys import Keys, NoKeys
 from personal_data.postgres import PostgresKeys
 from runtime import failpoints
 from runtime.health import health_routes, orderlog_version
-from runtime.serving import FAILED, INCOMPATIBLE, serve
+from runtime.serving import FAILED, INCOMPATIBLE, serve, server
 from runtime.settings import CommandSettings, HttpSettings, KeysSettings, LogSettings
 from runtime.telemetry import configure_logging
 
@@ -55,8 +56,13 @@ class _Opened:
     """The partitions while the application runs, for requests, probes and the end."""
 
     def __init__(
-        self, open_partitions: OpenPartitions, open_keys: OpenKeys, settings: CommandSettings
+        self,
+        open_partitions: OpenPartitions,
+        open_keys: OpenKeys,
+        settings: CommandSettings,
+        short_way: ShortWay,
     ) -> None:
+        self._short_way = short_way
         self._open_partitions = open_partitions
         self._open_keys = open_keys
         self._settings = settings
@@ -82,11 +88,11 @@ class _Opened:
             )
             collector = PartitionCollector(partitions)
             REGISTRY.register(collector)
-            self._partitions = partitions
+            self._partitions, self._short_way.router = partitions, router
             try:
                 yield State(router=router)
             finally:
-                self._partitions = None
+                self._partitions = self._short_way.router = None
                 REGISTRY.unregister(collector)
 
     async def checks(self) -> Mapping[str, str | None]:
@@ -120,8 +126,11 @@ def create_app(
     """Put the application together; partitions and key store are open while it runs.
 
     `await app.state.leave()` before it ends: the partitions then have other owners already.
+    `app.state.short_way` is for the server, which does without the application where it can.
     """
-    opened = _Opened(open_partitions, open_keys, settings)
+    commands = Commands(settings)
+    short_way = ShortWay(commands)
+    opened = _Opened(open_partitions, open_keys, settings, short_way)
     app = HotApp(
         title="orderlog command API",
         version=orderlog_version(),
@@ -129,7 +138,7 @@ def create_app(
         redirect_slashes=False,
         exception_handlers={HTTPException: _no_route, Exception: _fault},
     )
-    app.commands = Commands(settings)
+    app.commands = commands
     # Before FastAPI's own routes: the busiest is found first.
     app.router.routes[:0] = [
         *app.commands.routes(),
@@ -137,6 +146,7 @@ def create_app(
         *health_routes("command", opened.checks),
     ]
     app.state.leave = opened.leave
+    app.state.short_way = short_way
     describe(app, settings)
     return app
 
@@ -220,4 +230,5 @@ def run(**options: Any) -> int:
         lambda peers: kafka_partitions(log, node, url, peers), settings, lambda: open_keys(keys)
     )
     address = (settings.command_host, settings.command_port)
-    return uvloop.run(serve(app, *address, limits, leave=app.state.leave))
+    serving = server(app, *address, limits, short_way=app.state.short_way)
+    return uvloop.run(serve(serving, leave=app.state.leave))

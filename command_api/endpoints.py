@@ -2,7 +2,7 @@
 
 They are Starlette routes within the FastAPI application, and `HotApp` finds them by their path
 before anything else, because the framework's machinery costs more than deciding and storing a
-command (docs/decisions/0008).
+command (docs/decisions/0008). Most commands do not even come here: see `command_api.short_way`.
 """
 
 import asyncio
@@ -42,12 +42,11 @@ _CREATED, _OK = 201, 200
 _ORDERS = "/v1/orders/"
 
 # Made once: whoever has too much to do should do as little as possible for it.
-_BUSY = Problem(
-    "overloaded", "Nothing was queued. Send the same request again.", retry_after_s=1
-).response()
+BUSY = Problem("overloaded", "Nothing was queued. Send the same request again.", retry_after_s=1)
+_BUSY = BUSY.response()
 
 Answer: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
-"""A status, headers, and JSON."""
+"""A status, all headers, and JSON."""
 
 
 @dataclass(slots=True)
@@ -82,10 +81,6 @@ class Endpoint:
             return
         finally:
             self._limit.left += 1
-        headers += [
-            (b"content-length", b"%d" % len(content)),
-            (b"content-type", b"application/json"),
-        ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -96,7 +91,9 @@ class Commands:
     def __init__(self, settings: CommandSettings) -> None:
         self._settings = settings
         self._timeout_s = settings.body_timeout_ms / 1000
-        limit = Limit(settings.in_flight_max)
+        self.bytes_max = settings.body_bytes_max
+        self.limit = limit = Limit(settings.in_flight_max)
+        self._beginnings: dict[str, type[Body]] = {model.route: model for model in BEGINNINGS}
         self.exact: dict[str, Endpoint] = {
             **{model.route: Endpoint(self._beginning(model), limit) for model in BEGINNINGS},
             "/v1/commands": Endpoint(self.batch, limit),
@@ -112,14 +109,23 @@ class Commands:
             Route("/v1/orders/{order_id}/{command}", self.on_order, methods=["POST"]),
         ]
 
+    def found(self, path: str) -> tuple[type[Body], str | None] | None:
+        """Return what body a path takes, and its order; None: no command is sent there."""
+        beginning = self._beginnings.get(path)
+        if beginning is not None:
+            return beginning, None
+        order_id, command = on_order(path)
+        model = COMMANDS.get(command)
+        return None if model is None or model.creates else (model, order_id)
+
     def _beginning(self, model: type[Beginning]) -> Callable[[Scope, Receive], Awaitable[Answer]]:
         """Make what answers a command that begins an order."""
 
         async def begin(scope: Scope, receive: Receive) -> Answer:
             headers = headers_of(scope)
             given = asked(headers, scope["query_string"])
-            body = self._validated(model, await self._body(scope, receive, headers))
-            return _answer(await _submit(_router(scope), (body, None, given)), _CREATED)
+            body = self.validated(model, await self._body(scope, receive, headers))
+            return answered(await _submit(_router(scope), (body, None, given)), body.creates)
 
         return begin
 
@@ -132,8 +138,8 @@ class Commands:
         order_id = order_id_of(parameters["order_id"])
         headers = headers_of(scope)
         given = asked(headers, scope["query_string"])
-        body = self._validated(model, await self._body(scope, receive, headers) or b"{}")
-        return _answer(await _submit(_router(scope), (body, order_id, given)), _OK)
+        body = self.validated(model, await self._body(scope, receive, headers))
+        return answered(await _submit(_router(scope), (body, order_id, given)), body.creates)
 
     async def batch(self, scope: Scope, receive: Receive) -> Answer:
         """Answer POST /v1/commands: commands on one order keep their order."""
@@ -146,24 +152,27 @@ class Commands:
         sent = await router.sent(commands_of(headers, raw, given, settings))
         answers = await router.answers(sent)
         results = [_result(one, told, started) for one, told in zip(sent, answers, strict=True)]
-        return _OK, [], orjson.dumps({"results": results})
+        content = orjson.dumps({"results": results})
+        return _OK, _content_headers(content), content
 
     async def _body(self, scope: Scope, receive: Receive, headers: Headers) -> bytes:
         return await read_body(
             scope,
             receive,
             headers,
-            bytes_max=self._settings.body_bytes_max,
+            bytes_max=self.bytes_max,
             timeout_s=self._timeout_s,
         )
 
-    def _validated(self, model: type[Body], raw: bytes) -> Body:
-        """Return the body.
+    def validated(self, model: type[Body], raw: bytes) -> Body:
+        """Return the body; one that begins no order may be left out.
 
         Raises:
             Problem: malformed JSON.
             ValidationError: fields are wrong.
         """
+        if not raw and not model.creates:
+            raw = b"{}"
         parse(raw, self._settings)
         return model.model_validate_json(raw)
 
@@ -182,9 +191,10 @@ async def _submit(router: Router, command: Command) -> dict[str, Any]:
     try:
         answer = await router.answer(sent)
     except Exception as error:
-        _count(sent.body, error, started)
-        raise
-    _count(sent.body, answer, started)
+        problem = problem_of(error)
+        metrics.count(sent.body.command_name, problem.code)
+        raise problem from error
+    metrics.count_answered(sent.body.command_name, answer, started)
     return answer
 
 
@@ -194,29 +204,40 @@ def _result(
     """Return the answer to one command of a batch, with its own status."""
     if isinstance(sent, Exception):
         return problem_of(sent).result()
-    _count(sent.body, answer, started)
+    name = sent.body.command_name
     if isinstance(answer, BaseException):
-        return problem_of(answer).result()
+        problem = problem_of(answer)
+        metrics.count(name, problem.code)
+        return problem.result()
+    metrics.count_answered(name, answer, started)
     return {"status": _CREATED if sent.body.creates else _OK, **answer}
 
 
-def _count(body: Body, answer: dict[str, Any] | BaseException, started: float) -> None:
-    if isinstance(answer, BaseException):
-        metrics.commands(body.command_name, problem_of(answer).code).inc()
-        return
-    metrics.commands(body.command_name, "replayed" if answer["replayed"] else "accepted").inc()
-    metrics.SECONDS.observe(time.perf_counter() - started)
-
-
-def _answer(body: dict[str, Any], status: int) -> Answer:
+def answered(body: dict[str, Any], creates: bool) -> Answer:
+    """Return the answer to a command that was accepted."""
     headers = [
         (b"etag", b'"%d"' % body["version"]),
         (b"orders-position", body["position"].encode()),
         (b"idempotency-replayed", b"true" if body["replayed"] else b"false"),
     ]
-    if status == _CREATED:
-        headers.append((b"location", b"/v1/orders/" + body["order_id"].encode()))
-    return status, headers, orjson.dumps(body)
+    if creates:
+        headers.append((b"location", _ORDERS.encode() + body["order_id"].encode()))
+    content = orjson.dumps(body)
+    return _CREATED if creates else _OK, headers + _content_headers(content), content
+
+
+def _content_headers(content: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"content-length", b"%d" % len(content)),
+        (b"content-type", b"application/json"),
+    ]
+
+
+def on_order(path: str) -> tuple[str, str]:
+    """Return order id and command of a path, or two empty strings."""
+    order_id, slash, command = path[len(_ORDERS) :].partition("/")
+    is_whole = path.startswith(_ORDERS) and order_id and slash and "/" not in command
+    return (order_id, command) if is_whole else ("", "")
 
 
 class HotApp(FastAPI):
@@ -242,9 +263,8 @@ class HotApp(FastAPI):
             return None
         path: str = scope["path"]
         found = self.commands.exact.get(path)
-        if found is None and path.startswith(_ORDERS):
-            order_id, slash, command = path[len(_ORDERS) :].partition("/")
-            if order_id and slash and command and "/" not in command:
-                scope["path_params"] = {"order_id": order_id, "command": command}
-                return self.commands.on_order
+        order_id, command = on_order(path)
+        if found is None and command:
+            scope["path_params"] = {"order_id": order_id, "command": command}
+            return self.commands.on_order
         return found

@@ -1,7 +1,9 @@
 """What the command API counts, for Prometheus."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -12,13 +14,24 @@ from eventlog.ownership import Partitions
 from runtime.telemetry import LATENCY_BUCKETS_S
 
 COMMANDS = Counter("orderlog_commands", "Commands by what came of them.", ["command", "result"])
-commands = cache(COMMANDS.labels)
-"""Answer `commands(command, result)`: the counter. Looking for it each time would cost more."""
+_counters = cache(COMMANDS.labels)
+"""Looking for a counter each time would cost more."""
 SECONDS = Histogram(
     "orderlog_command_seconds",
     "From the owner's queue to the durable answer, of accepted commands.",
     buckets=LATENCY_BUCKETS_S,
 )
+
+
+def count(command: str, result: str) -> None:
+    """Count a command by what came of it."""
+    _counters(command, result).inc()
+
+
+def count_answered(command: str, answer: Mapping[str, Any], started: float) -> None:
+    """Count a command that was accepted, now or before; `started` is by `time.perf_counter`."""
+    count(command, "replayed" if answer["replayed"] else "accepted")
+    SECONDS.observe(time.perf_counter() - started)
 
 
 class PartitionCollector(Collector):

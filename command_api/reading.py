@@ -73,7 +73,7 @@ async def read_body(
     if has_left(scope):
         raise ClientDisconnect
     if body:
-        _require_json(headers)
+        require_json(headers)
     return body
 
 
@@ -95,7 +95,12 @@ def _too_large(bytes_max: int) -> Problem:
     return Problem("body-too-large", f"A body may have {bytes_max:,} bytes here.")
 
 
-def _require_json(headers: Headers) -> None:
+def require_json(headers: Headers) -> None:
+    """Refuse a body that is not JSON by its headers.
+
+    Raises:
+        Problem: `unsupported-media-type`.
+    """
     said = headers.get(b"content-type", b"")
     encoding = headers.get(b"content-encoding", b"identity").lower()
     if said == b"application/json" and encoding == b"identity":

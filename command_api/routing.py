@@ -16,6 +16,7 @@ from command_api.reading import Asked
 from command_api.sealing import Sealing
 from command_api.submissions import Answers, submission
 from domain.commands import EraseCustomerData
+from domain.personal import is_personal
 from eventlog.ownership import Partitions
 from eventlog.submission import NotServing, Outcome, Overloaded, Submission
 from personal_data.keys import KeysUnavailable
@@ -123,7 +124,7 @@ class Router:
         """
         begun = [self._begun(one) for one in sent if not isinstance(one, Exception)]
         ended = iter(await asyncio.gather(*begun, return_exceptions=True))
-        return [one if isinstance(one, Exception) else self._told(next(ended)) for one in sent]
+        return [one if isinstance(one, Exception) else self.told(next(ended)) for one in sent]
 
     def _begun(self, sent: Sent) -> asyncio.Future[Any]:
         try:
@@ -138,6 +139,18 @@ class Router:
             return refused
         return asyncio.ensure_future(self.answer(sent))
 
+    def queued_at_once(self, command: Command) -> asyncio.Future[Outcome | Exception] | None:
+        """Queue a command on an order that is owned here; None: it needs more than a queue.
+
+        Raises:
+            NotServing: nothing was queued; the owner may be another node.
+            eventlog.submission.Overloaded, PartitionHalted: send it again, with the same key.
+        """
+        given = submission(*command, self._tenant)
+        if given.is_dry_run or is_personal(given.command) or _erases(given):
+            return None
+        return self.partitions.queue(given)
+
     async def answer_here(self, sent: Sent) -> dict[str, Any]:
         """Return the body of the answer, from this node and no other."""
         return self._answer(await self._queued(sent.ready()))
@@ -145,7 +158,7 @@ class Router:
     def _queued(self, sent: Submission) -> asyncio.Future[Any]:
         """Queue a command here; what is awaited is an outcome, a body, or why there is none."""
         queued = self.partitions.queue(sent)
-        if sent.is_dry_run or type(sent.command) is EraseCustomerData:
+        if sent.is_dry_run or _erases(sent):
             return asyncio.ensure_future(self._settled(sent, queued))
         return queued
 
@@ -153,10 +166,15 @@ class Router:
         return await self._sealing.settled(sent, self._answer(await queued))
 
     def _answer(self, ended: Any) -> dict[str, Any]:
-        told = self._told(ended)
+        told = self.told(ended)
         if isinstance(told, BaseException):
             raise told
         return told
 
-    def _told(self, ended: Any) -> dict[str, Any] | BaseException:
+    def told(self, ended: Any) -> dict[str, Any] | BaseException:
+        """Return the body of an outcome; whatever else it is stays as it is."""
         return self._answers.result(ended) if isinstance(ended, Outcome) else ended
+
+
+def _erases(given: Submission) -> bool:
+    return type(given.command) is EraseCustomerData

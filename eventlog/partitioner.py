@@ -17,16 +17,12 @@ def partition_of(order_id: str, partitions: int) -> int:
 def murmur2(data: bytes) -> int:
     """Hash as Kafka's Java client does (Austin Appleby's MurmurHash2, 32 bits, its seed)."""
     length = len(data)
-    h = (_SEED ^ length) & _MASK
+    h = _SEED ^ length
     whole = length & ~3
     for word in unpack_from(f"<{whole // 4}I", data):
-        k = (word * _M) & _MASK
-        k ^= k >> 24
-        k = (k * _M) & _MASK
-        h = ((h * _M) & _MASK) ^ k
+        k = word * _M & _MASK
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
     if rest := data[whole:]:
-        h ^= int.from_bytes(rest, "little")
-        h = (h * _M) & _MASK
-    h ^= h >> 13
-    h = (h * _M) & _MASK
-    return h ^ (h >> 15)
+        h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    return h ^ h >> 15

@@ -79,6 +79,7 @@ class PartitionWriter(Generic[State]):
         snapshots = Snapshots(partition, options.topic_id, decider.evolve, options.group_bytes_max)
         self._state = PartitionState(partition, decider, snapshots, options.hot_orders_max)
         self._appender: Appender | None = None
+        self._loop = asyncio.get_running_loop()  # Asking each time costs a call of the system.
         self._queue: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
@@ -107,7 +108,7 @@ class PartitionWriter(Generic[State]):
             raise NotServing(f"partition {self.partition} is {self.health}", 1)
         if len(self._queue) >= self._options.queue_commands_max:
             raise Overloaded(f"partition {self.partition} has a full queue")
-        waiting = Waiting(submission, asyncio.get_running_loop().create_future())
+        waiting = Waiting(submission, self._loop.create_future())
         self._queue.append(waiting)
         self._wake.set()
         return waiting.answer

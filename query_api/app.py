@@ -25,7 +25,7 @@ from query_api.resources import Resources
 from query_api.routes import documentation, orders, projections, reports, streams, timeline
 from query_api.sse import Following, Streams
 from runtime.health import health_routes, orderlog_version
-from runtime.serving import FAILED, INCOMPATIBLE, serve
+from runtime.serving import FAILED, INCOMPATIBLE, serve, server
 from runtime.settings import (
     AuditSettings,
     DatabaseSettings,
@@ -161,4 +161,5 @@ async def _main(query: QuerySettings, database: DatabaseSettings, limits: HttpSe
     except KeyRefused as error:
         _log.error("wrong_setting", setting="ORDERLOG_AUDIT_KEY_FILE", reason=str(error))
         return FAILED
-    return await serve(app, query.query_host, query.query_port, limits, on_stop=app.state.close)
+    serving = server(app, query.query_host, query.query_port, limits)
+    return await serve(serving, on_stop=app.state.close)

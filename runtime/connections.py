@@ -5,14 +5,14 @@ uvicorn itself waits for ever for headers that do not come, and keeps whatever c
 
 import asyncio
 import select
+import time
 import weakref
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from runtime.settings import HttpSettings
 
 _CYCLE = "orderlog.cycle"
 """Where a request's scope has uvicorn's own knowledge of it."""
@@ -20,6 +20,9 @@ _CONNECTION = "orderlog.connection"
 _CLOSED = getattr(select, "POLLRDHUP", 0)
 """What Linux says of a peer that has closed; elsewhere it is seen a moment later."""
 _GATHERED_BYTES_MAX = 64 * 1024
+_LATE_S = 0.5
+_OLD_FOR_S = 2.0
+"""So long after it stood still the loop may find requests of the time before."""
 _TITLES = {
     HTTPStatus.BAD_REQUEST: ("malformed-request", "This is no HTTP/1.1 request."),
     HTTPStatus.REQUEST_TIMEOUT: ("head-timeout", "The headers did not come in time."),
@@ -50,7 +53,8 @@ def end_with_client(scope: Scope) -> None:
     known = scope.get(_CONNECTION)
     connection = None if known is None else known()
     if connection is not None:
-        connection.answering = asyncio.current_task()
+        task = asyncio.current_task()
+        connection.leave = None if task is None else task.cancel
 
 
 def break_off(scope: Scope) -> None:
@@ -61,17 +65,29 @@ def break_off(scope: Scope) -> None:
         connection.transport.abort()
 
 
-def bounded(limits: HttpSettings) -> type[HttpToolsProtocol]:
-    """Return the class of connections for `uvicorn.Config(http=...)`."""
+class Pulse:
+    """Tells whether the event loop stood still lately: what it finds then may be old.
 
-    class Connection(_Bounded):
-        bytes_max = limits.http_head_bytes_max
-        timeout_s = limits.http_head_timeout_ms / 1000
+    Nobody has to be asked whether he is still there as long as requests are read when they come.
+    """
 
-    return Connection
+    def __init__(self) -> None:
+        self._beat_s = self._old_until_s = 0.0
+
+    def beat(self) -> None:
+        """Say several times a second that the loop goes on."""
+        now_s = time.monotonic()
+        if now_s - self._beat_s > _LATE_S:
+            self._old_until_s = now_s + _OLD_FOR_S
+        self._beat_s = now_s
+
+    def was_late(self) -> bool:
+        """Tell whether it does not beat, or did not a moment ago."""
+        now_s = time.monotonic()
+        return now_s - self._beat_s > _LATE_S or now_s < self._old_until_s
 
 
-class _Gathering:
+class Gathering:
     """A transport that writes what belongs together at once: a head and its body, many answers.
 
     Each write is a call of the system and wakes the client, who would get an answer in two parts.
@@ -95,6 +111,13 @@ class _Gathering:
         if self._bytes > _GATHERED_BYTES_MAX:
             self._flush()
 
+    def write_whole(self, data: bytes) -> None:
+        """Write an answer that nothing belongs to, behind what was gathered."""
+        if self._parts:
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Write what is left, and close."""
         self._flush()
@@ -106,7 +129,9 @@ class _Gathering:
             self._transport.write(b"".join(parts))
 
 
-class _Bounded(HttpToolsProtocol):
+class Bounded(HttpToolsProtocol):
+    """A connection that does not wait for ever, and keeps no more than `bytes_max` of a head."""
+
     bytes_max: int
     timeout_s: float
 
@@ -116,15 +141,15 @@ class _Bounded(HttpToolsProtocol):
     _head_bytes = 0
     _timer: asyncio.TimerHandle | None = None
     _is_lost = False
-    answering: asyncio.Task[Any] | None = None
-    """What ends with the connection."""
+    leave: Callable[[], object] | None = None
+    """Is called when the connection ends, whether its last request was answered or not."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a first request."""
         self._self = weakref.ref(self)
         self._closed = select.poll()
         self._closed.register(transport.get_extra_info("socket").fileno(), _CLOSED)
-        super().connection_made(_Gathering(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(Gathering(transport, self.loop))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -132,8 +157,8 @@ class _Bounded(HttpToolsProtocol):
         self._stop_timer()
         self._is_lost = True
         super().connection_lost(exc)
-        if self.answering is not None:
-            self.answering.cancel()
+        if self.leave is not None:
+            self.leave()
 
     def is_closed(self) -> bool:
         """Tell whether the other side has closed."""
@@ -144,8 +169,8 @@ class _Bounded(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._has_begun = False
-        super().data_received(data)
-        if self.transport.is_closing() or not (self._is_in_head or self._is_idle()):
+        self.feed(data)
+        if self.transport.is_closing() or not (self._is_in_head or self._is_silent()):
             return
         # What comes before a head that begins here, or after an early answer, is a body.
         if self._is_in_head and not self._has_begun:
@@ -155,6 +180,10 @@ class _Bounded(HttpToolsProtocol):
         else:
             self._await_head()
 
+    def feed(self, data: bytes) -> None:
+        """Give bytes to the parser."""
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._is_in_head = self._has_begun = True
@@ -163,11 +192,19 @@ class _Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Let the request begin, unless its head is too large."""
+        self.end_head()
+        self.begin()
+
+    def end_head(self) -> None:
+        """Have the whole head, unless it is too large."""
         self._is_in_head = False
         self._stop_timer()
         if len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers) > self.bytes_max:
             self._refused = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise ValueError  # The parser stops, and `send_400_response` answers.
+
+    def begin(self) -> None:
+        """Hand the request to the application."""
         super().on_headers_complete()
         # Weak, for the cycle has the scope: each request would be left to the garbage collector.
         self.scope[_CYCLE] = weakref.ref(self.cycle)  # type: ignore[literal-required]
@@ -185,6 +222,10 @@ class _Bounded(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _is_silent(self) -> bool:
+        """Tell whether nothing is asked, and no answer before has begun a keep-alive."""
+        return self._is_idle() and self.timeout_keep_alive_task is None
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -9,8 +9,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from runtime.collecting import collect_seldom
-from runtime.connections import bounded
+from runtime.connections import Pulse
 from runtime.settings import HttpSettings
+from runtime.short_way import ShortWay, connections
 
 DONE = 0
 FAILED = 1
@@ -22,24 +23,41 @@ _DRAIN_S = 7  # Docker kills ten seconds after SIGTERM.
 class Server(uvicorn.Server):
     """Leaves signals to the event loop; uvicorn would raise them again after the end."""
 
+    def __init__(self, config: uvicorn.Config, pulse: Pulse) -> None:
+        super().__init__(config)
+        self._pulse = pulse
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say ten times a second that the loop goes on."""
+        self._pulse.beat()
+        return await super().on_tick(counter)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture nothing."""
         yield
 
 
-def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = None) -> Server:
+def server(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    limits: HttpSettings | None = None,
+    *,
+    short_way: ShortWay | None = None,
+) -> Server:
     """Make the server; `server.should_exit = True` ends it once requests are answered.
 
-    `limits` that are not given are read from the environment.
+    `limits` that are not given are read from the environment. Requests that `short_way` takes
+    never come to `app`.
     """
-    limits = limits or HttpSettings()
+    limits, pulse = limits or HttpSettings(), Pulse()
     return Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http=bounded(limits),
+            http=connections(limits, short_way, pulse),
             timeout_keep_alive=limits.http_keep_alive_ms // 1000,
             ws="none",
             lifespan="on",
@@ -48,15 +66,13 @@ def server(app: ASGIApp, host: str, port: int, limits: HttpSettings | None = Non
             server_header=False,
             proxy_headers=False,  # Nobody asks who the client is.
             timeout_graceful_shutdown=_DRAIN_S,
-        )
+        ),
+        pulse,
     )
 
 
 async def serve(
-    app: ASGIApp,
-    host: str,
-    port: int,
-    limits: HttpSettings,
+    serving: Server,
     *,
     on_stop: Callable[[], None] = lambda: None,
     leave: Callable[[], Awaitable[None]] | None = None,
@@ -68,7 +84,6 @@ async def serve(
     Returns the exit code: 0, or 1 when the address cannot be had.
     """
     collect_seldom()
-    serving = server(app, host, port, limits)
     loop = asyncio.get_running_loop()
     leaving: list[asyncio.Task[None]] = []
 

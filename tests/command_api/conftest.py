@@ -30,6 +30,7 @@ from .lives import LIVES, NOTE, PLACING, Life
 
 DEADLINE_S = 20
 JSON = "application/json"
+WHOLE_MAX = 256 * 1024
 
 
 class HeldLog(MemoryLog):
@@ -131,13 +132,67 @@ def problem_in(answer: httpx2.Response) -> dict:
     return body
 
 
+def through_server(app: Any, state: dict, *, is_short: bool) -> Callable:
+    """Return the application as a server calls it: whole bodies go the short way."""
+
+    async def called(scope: dict, receive: Callable, send: Callable) -> None:
+        scope = {**scope, "state": dict(state)}
+        named = dict(scope["headers"])
+        length = int(named.get(b"content-length", b"-1"))
+        if not is_short or scope["method"] != "POST" or not 0 <= length <= WHOLE_MAX:
+            await app(scope, receive, send)
+            return
+        body, more_body = b"", True
+        while more_body:
+            message = await receive()
+            body += message.get("body", b"")
+            more_body = message.get("more_body", False)
+        target = scope["raw_path"] + (
+            b"?" + scope["query_string"] if scope["query_string"] else b""
+        )
+        answered = asyncio.get_running_loop().create_future()
+
+        def answer(*answer: Any) -> None:
+            answered.set_result(answer)
+
+        leave = app.state.short_way(target, list(scope["headers"]), body, answer)
+        if leave is None:
+            await app(scope, again(body, receive), send)
+            return
+        try:
+            status, headers, content = await answered
+        except asyncio.CancelledError:
+            leave()
+            raise
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    return called
+
+
+def again(body: bytes, receive: Callable) -> Callable:
+    """Return a `receive` that gives the body that was received already, and then what comes."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> dict:
+        return messages.pop() if messages else await receive()
+
+    return received
+
+
 @asynccontextmanager
 async def serving(
-    log: MemoryLog | None = None, decider: Any = DECIDER, *, is_ready: bool = True, **settings: Any
+    log: MemoryLog | None = None,
+    decider: Any = DECIDER,
+    *,
+    is_ready: bool = True,
+    is_short: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Api]:
     """Serve over `log`; `log_settings` in `settings` are the log's, all others the API's.
 
-    Among them `keys`: the key store, one in memory unless it is given.
+    Among them `keys`: the key store, one in memory unless it is given. `is_short`: whether commands
+    go the short way, as far as it takes them.
     """
     log = log or MemoryLog()
     keys: Keys = settings.pop("keys", None) or MemoryKeys()
@@ -155,11 +210,8 @@ async def serving(
 
     app = create_app(open_partitions, CommandSettings(**settings), lambda: nullcontext(keys))
     async with app.router.lifespan_context(app) as state:
-
-        async def with_state(scope: dict, receive: Callable, send: Callable) -> None:
-            await app({**scope, "state": dict(state)}, receive, send)
-
-        transport = httpx2.ASGITransport(app=with_state)
+        called = through_server(app, dict(state), is_short=is_short)
+        transport = httpx2.ASGITransport(app=called)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
             yield Api(client, log, state["router"].partitions, keys)
 

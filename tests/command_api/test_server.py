@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import time
 import tracemalloc
 import uuid
 from collections.abc import AsyncIterator
@@ -51,7 +52,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def wired(in_flight_max: int) -> AsyncIterator[Wire]:
+async def wired(in_flight_max: int, *, is_short: bool) -> AsyncIterator[Wire]:
     log = MemoryLog()
     opened: list[Partitions] = []
 
@@ -65,7 +66,8 @@ async def wired(in_flight_max: int) -> AsyncIterator[Wire]:
             yield partitions
 
     settings = CommandSettings(body_timeout_ms=200, in_flight_max=in_flight_max)
-    running = server(create_app(open_partitions, settings), "127.0.0.1", 0)
+    app = create_app(open_partitions, settings)
+    running = server(app, "127.0.0.1", 0, short_way=app.state.short_way if is_short else None)
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(DEADLINE_S):
         while not running.started:
@@ -76,9 +78,14 @@ async def wired(in_flight_max: int) -> AsyncIterator[Wire]:
         await task
 
 
+@pytest.fixture(params=[True, False], ids=["short way", "long way"])
+def is_short(request) -> bool:
+    return request.param
+
+
 @pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
-    async with wired(in_flight_max=1) as wire:
+async def wire(is_short) -> AsyncIterator[Wire]:
+    async with wired(in_flight_max=1, is_short=is_short) as wire:
         yield wire
 
 
@@ -173,7 +180,8 @@ async def test_a_request_that_was_given_up_while_the_node_slept_is_not_done(wire
     body = json.dumps(placing).encode()
     start = head(b"POST /v1/orders HTTP/1.1", b"Content-Length: %d" % len(body))
     with socket.create_connection(("127.0.0.1", wire.port)) as client:
-        client.sendall(start + body)  # The server sleeps: it is in this loop.
+        client.sendall(start + body)
+    time.sleep(0.6)  # noqa: ASYNC251 - the server sleeps: it is in this loop
 
     answer = b"HTTP/1.1 429"
     async with asyncio.timeout(DEADLINE_S):
@@ -183,7 +191,9 @@ async def test_a_request_that_was_given_up_while_the_node_slept_is_not_done(wire
     assert (status(answer), wire.appended()) == (201, 1)
 
 
-async def test_a_command_that_waits_in_the_queue_ends_with_its_clients_connection(placing):
+async def test_a_command_that_waits_in_the_queue_ends_with_its_clients_connection(
+    placing, is_short
+):
     """What is decided goes on; what is not may have been refused elsewhere meanwhile."""
     order_id = str(uuid.UUID(int=7))
     placing_it = json.dumps({**placing, "order_id": order_id}).encode()
@@ -191,7 +201,7 @@ async def test_a_command_that_waits_in_the_queue_ends_with_its_clients_connectio
     accepting = head(
         b"POST /v1/orders/%s/accept HTTP/1.1" % order_id.encode(), b"Content-Length: 2"
     )
-    async with wired(in_flight_max=10) as wire:
+    async with wired(in_flight_max=10, is_short=is_short) as wire:
         writer = wire.partitions.writers[wire.partitions.partition_of(order_id)]
         append, reached, go_on = writer._append, asyncio.Event(), asyncio.Event()
 

@@ -27,9 +27,10 @@ async def answer(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-@pytest.fixture
-async def port() -> AsyncIterator[int]:
-    running = server(answer, "127.0.0.1", 0, HttpSettings(**LIMITS))
+@pytest.fixture(params=[None, lambda *_: None], ids=["long way", "short way"])
+async def port(request) -> AsyncIterator[int]:
+    """The bounds are the same, whether there is a short way or not."""
+    running = server(answer, "127.0.0.1", 0, HttpSettings(**LIMITS), short_way=request.param)
     task = asyncio.create_task(running.serve())
     async with asyncio.timeout(DEADLINE_S):
         while not running.started:

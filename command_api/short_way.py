@@ -1,0 +1,93 @@
+"""Commands on the short way: from a connection to the owner's queue in one call, and back.
+
+Most commands need no more: their order is owned here, they bring nothing personal, and they are no
+dry run. All others go the long way, by `command_api.endpoints`, and get the same answers.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from command_api import metrics
+from command_api.bodies import Body
+from command_api.endpoints import BUSY, Commands, answered
+from command_api.problems import Problem, problem_of
+from command_api.reading import asked, order_id_of, require_json
+from command_api.routing import Router
+from eventlog.submission import NotServing
+from runtime.short_way import Answering, RawHeaders
+
+
+class ShortWay:
+    """A `runtime.short_way.ShortWay`; it takes nothing as long as it has no router."""
+
+    def __init__(self, commands: Commands) -> None:
+        self.router: Router | None = None
+        self._commands = commands
+        self._limit = commands.limit
+
+    def __call__(
+        self, target: bytes, headers: RawHeaders, raw: bytes, answer: Answering
+    ) -> Callable[[], object] | None:
+        """Queue a command, or answer what is wrong with it."""
+        router, commands = self.router, self._commands
+        path, _, query = target.partition(b"?")
+        found = commands.found(path.decode("latin-1"))
+        if router is None or found is None or len(raw) > commands.bytes_max:
+            return None
+        if not self._limit.left:
+            _send(answer, BUSY)
+            return _nothing
+        model, order_id = found
+        try:
+            known = dict(reversed(headers))
+            given = asked(known, query)
+            if order_id is not None:
+                order_id = order_id_of(order_id)
+            if raw:
+                require_json(known)
+            body = commands.validated(model, raw)
+            started = time.perf_counter()
+            queued = router.queued_at_once((body, order_id, given))
+        except NotServing:
+            return None  # It waits until the partition has an owner.
+        except Exception as error:  # noqa: BLE001 - errors become answers, as in `Endpoint`
+            _send(answer, problem_of(error))
+            return _nothing
+        if queued is None:
+            return None
+        self._limit.left -= 1
+        queued.add_done_callback(partial(self._answer, router, body, answer, started))
+        return queued.cancel
+
+    def _answer(
+        self,
+        router: Router,
+        body: Body,
+        answer: Answering,
+        started: float,
+        queued: asyncio.Future[Any],
+    ) -> None:
+        """Say what came of it, unless nobody waits for that any more."""
+        self._limit.left += 1
+        if queued.cancelled():
+            return
+        told = router.told(queued.result())
+        if isinstance(told, BaseException):
+            problem = problem_of(told)
+            metrics.count(body.command_name, problem.code)
+            _send(answer, problem)
+        else:
+            metrics.count_answered(body.command_name, told, started)
+            answer(*answered(told, body.creates))
+
+
+def _send(answer: Answering, problem: Problem) -> None:
+    response = problem.response()
+    answer(response.status_code, response.raw_headers, bytes(response.body))
+
+
+def _nothing() -> None:
+    """Take nothing along: it is answered already."""
