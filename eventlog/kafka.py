@@ -1,17 +1,13 @@
 """KafkaLog: the port on a real cluster. aiokafka appends, librdkafka reads (decision 2)."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import suppress
-from itertools import chain
 from types import TracebackType
 from typing import Self
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
-from aiokafka.producer import sender
 
 from eventlog.fitness import snapshot_topic
 from eventlog.log import (
@@ -24,6 +20,7 @@ from eventlog.log import (
     Record,
     TopicMismatch,
 )
+from eventlog.producer import Producer
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from runtime.failpoints import reach
@@ -32,37 +29,17 @@ from runtime.settings import LogSettings
 
 _log = structlog.get_logger("orderlog.kafka")
 
-# The previous transaction's markers are usually still being written when the next one begins, and
-# the broker says CONCURRENT_TRANSACTIONS; aiokafka then waits 20 ms unless told otherwise.
-BETWEEN_TRANSACTIONS_S = 0.001
-if not hasattr(sender, "BACKOFF_OVERRIDE"):
-    raise ImportError("aiokafka has no sender.BACKOFF_OVERRIDE any more: see decision 2")
-sender.BACKOFF_OVERRIDE = BETWEEN_TRANSACTIONS_S
-if not __debug__:
-    raise ImportError("aiokafka's transaction state machine is made of asserts: run without -O")
-
 _CLOSE_S = 1.0
-_BATCH_BYTES_MAX = 1_000_000
-_NEARLY = 0.9
-"""A clock may count a pause of aiokafka as a little less than it was."""
 
 
 class KafkaAppender:
     """The fenced producer of one partition; any exception makes it unusable."""
 
-    def __init__(
-        self,
-        producer: AIOKafkaProducer,
-        settings: LogSettings,
-        partition: int,
-        clock_s: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, producer: Producer, settings: LogSettings, partition: int) -> None:
         self._producer = producer
-        self._clock_s = clock_s
         self._topic = settings.kafka_topic
         self._partition = partition
         self._deadline_s = settings.commit_deadline_ms / 1000
-        self._slow_s = settings.retry_backoff_ms / 1000 * _NEARLY
 
     async def append(self, records: Sequence[Record]) -> int:
         """Commit `records` in one transaction; see the port."""
@@ -82,65 +59,22 @@ class KafkaAppender:
             raise Doubtful(
                 f"no commit within {self._deadline_s} s (ORDERLOG_COMMIT_DEADLINE_MS)"
             ) from error
-        except (KafkaError, AssertionError, OSError) as error:
+        except (KafkaError, OSError) as error:
             raise Doubtful(f"the transaction failed: {error!r}") from error
 
     async def _transaction(self, records: Sequence[Record], topic: str) -> int:
-        producer = self._producer
-        batch = producer.create_batch()
-        for record in records:
-            added = batch.append(
-                timestamp=None, key=record.key, value=record.value, headers=list(record.headers)
-            )
-            if added is None:
-                raise Doubtful("the group does not fit into one batch (ORDERLOG_GROUP_BYTES_MAX)")
-        batch.close()
-        await producer.begin_transaction()
         reach("begun")
-        delivery = await producer.send_batch(batch, topic, partition=self._partition)
-        placed = await delivery  # A failed send before a commit would commit a part of the group.
+        first = await self._producer.send(topic, self._partition, records)
         reach("delivered")
-        started_s = self._clock_s()
-        await producer.commit_transaction()
+        await self._producer.end()
         reach("committed")
-        if self._clock_s() - started_s >= self._slow_s:
-            # EndTxn may have been sent twice, and a late copy could end the next transaction
-            # (KAFKA-17754): this producer has made its last commit.
-            raise Doubtful("the commit took as long as a retry (ORDERLOG_RETRY_BACKOFF_MS)")
-        first: int = placed.offset
         return first
 
     async def close(self) -> None:
         """Stop within about a second, even when the brokers are gone."""
-        producer = self._producer
-        try:
+        with suppress(TimeoutError, KafkaError, OSError):
             async with asyncio.timeout(_CLOSE_S):
-                await producer.stop()
-        except (TimeoutError, KafkaError, AssertionError, OSError):
-            task = producer._sender.sender_task  # noqa: SLF001 - stop() waits for ever otherwise
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
-            with suppress(Exception):
-                async with asyncio.timeout(_CLOSE_S):
-                    await producer.client.close()
-        _hear(producer)
-
-
-def _hear(producer: AIOKafkaProducer) -> None:
-    """Take the errors of futures that aiokafka has failed and nobody awaits.
-
-    `append` has raised the same error already; asyncio would log each copy with a traceback at
-    whatever moment the producer is collected.
-    """
-    accumulator = producer._message_accumulator  # noqa: SLF001
-    batches = chain(*accumulator._batches.values(), accumulator._pending_batches)  # noqa: SLF001
-    waiters = [batch._drain_waiter for batch in batches]  # noqa: SLF001
-    waiters.append(producer._txn_manager._transaction_waiter)  # noqa: SLF001
-    for waiter in waiters:
-        if waiter is not None and waiter.done() and not waiter.cancelled():
-            waiter.exception()
+                await self._producer.close()
 
 
 class KafkaLog:
@@ -169,19 +103,8 @@ class KafkaLog:
     async def open_appender(self, partition: int) -> KafkaAppender:
         """Start the partition's transactional producer: it fences every earlier one (KIP-98)."""
         settings = self._settings
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap,
-            client_id=f"orderlog-{partition}",
-            transactional_id=transactional_id(settings, partition),
-            transaction_timeout_ms=settings.transaction_timeout_ms,
-            acks="all",
-            request_timeout_ms=settings.request_timeout_ms,
-            retry_backoff_ms=settings.retry_backoff_ms,
-            max_batch_size=_BATCH_BYTES_MAX,
-            linger_ms=0,
-            compression_type="zstd",
-            metadata_max_age_ms=60_000,
-        )
+        key = transactional_id(settings, partition)
+        producer = Producer(settings, key, client_id=f"orderlog-{partition}")
         appender = KafkaAppender(producer, settings, partition)
         try:
             async with asyncio.timeout(settings.acquire_deadline_ms / 1000):

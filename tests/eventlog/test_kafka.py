@@ -7,10 +7,9 @@ from types import SimpleNamespace
 
 import confluent_kafka
 import pytest
-from aiokafka.producer import sender
 
 from eventlog import reader, topics
-from eventlog.kafka import BETWEEN_TRANSACTIONS_S, KafkaLog, transactional_id
+from eventlog.kafka import KafkaLog, transactional_id
 from eventlog.log import Fenced, LogUnavailable, Record, TopicMismatch
 from eventlog.partitioner import partition_of
 from eventlog.topics import Topics
@@ -18,19 +17,12 @@ from eventlog.topics import Topics
 DEADLINE_S = 20
 
 
-def test_the_pause_between_transactions_is_ours():
-    """aiokafka's own 20 ms would be most of the latency of a command."""
-    assert sender.BACKOFF_OVERRIDE == BETWEEN_TRANSACTIONS_S == 0.001
-
-
 async def test_an_open_transaction_is_invisible_and_ended_by_the_next_owner(
     kafka_log, log_settings
 ):
     appender = await kafka_log.open_appender(0)
     await appender.append([Record(b"committed", b"1")])
-    producer = appender._producer
-    await producer.begin_transaction()
-    await producer.send_and_wait(log_settings.kafka_topic, b"open", b"open", partition=0)
+    await appender._producer.send(log_settings.kafka_topic, 0, [Record(b"open", b"open")])
 
     assert await kafka_log.end(0) == 2, "the end is the last stable offset"
     successor = await kafka_log.open_appender(0)

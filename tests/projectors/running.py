@@ -99,11 +99,8 @@ class Facts:
             await self._appenders.pop(partition).close()
         settings = self.settings.model_copy(update={"transaction_timeout_ms": _NEVER_MS})
         appender = await KafkaLog(settings).open_appender(partition)
-        await appender._producer.begin_transaction()
         for record in records:
-            await appender._producer.send_and_wait(
-                self.settings.kafka_topic, record.value, record.key, partition=partition
-            )
+            await appender._producer.send(self.settings.kafka_topic, partition, [record])
         return appender
 
     def ends(self) -> dict[int, int]:

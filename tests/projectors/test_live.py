@@ -86,7 +86,7 @@ async def test_an_aborted_transaction_is_never_projected(facts, projecting, is_e
     await facts.happen(10)
     partition, records = facts.histories.group()
     appender = await facts.begin(partition, records)
-    await appender._producer.abort_transaction()
+    await appender._producer.end(is_commit=False)
     await appender.close()
 
     async with projecting() as projector:

@@ -7,10 +7,8 @@ transaction is open, since all of a producer's transactions have one epoch).
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 from aiokafka.errors import ConcurrentTransactions, InvalidTxnState, ProducerFenced
@@ -22,7 +20,6 @@ from runtime.settings import LogSettings
 
 BACKOFF_S, CONCURRENT_S = 0.1, 0.001
 MARKERS_S = (0.0, 0.001, 0.02)
-TRIES = 3
 
 
 @dataclass
@@ -54,10 +51,14 @@ class Place:
 
 
 class OldProtocolLog:
-    """Implements `EventLog`. `verifies`: brokers ask the coordinator before they append."""
+    """Implements `EventLog`. `verifies`: brokers ask the coordinator before they append.
+
+    `tries`: how often a producer sends what nobody answers; ours does it once.
+    """
 
     verifies = True
     has_epochs = True
+    tries = 1
 
     def __init__(self, rng: random.Random, faults: Callable[[int], Fault]) -> None:
         self.rng = rng
@@ -83,9 +84,8 @@ class OldProtocolLog:
             was_decided = place.current.state == "committing"
             self._write_marker(place, place.current, "committed" if was_decided else "aborted")
         await self.pause()
-        producer = Producer(self, partition, place.epoch)
-        clock_s = asyncio.get_running_loop().time
-        return KafkaAppender(producer, LogSettings(retry_backoff_ms=100), partition, clock_s)
+        producer = Producer(self, partition, place.epoch, self.tries)
+        return KafkaAppender(producer, LogSettings(), partition)
 
     async def end(self, partition: int) -> int:
         """Return the last stable offset."""
@@ -177,55 +177,40 @@ class OldProtocolLog:
 
 
 class Producer:
-    """What `KafkaAppender` uses of aiokafka's producer, with its ways of trying again."""
+    """What `KafkaAppender` uses of `eventlog.producer.Producer`, over a network like this."""
 
-    def __init__(self, log: OldProtocolLog, partition: int, epoch: int) -> None:
-        self._log, self._partition, self._epoch = log, partition, epoch
+    def __init__(self, log: OldProtocolLog, partition: int, epoch: int, tries: int) -> None:
+        self._log, self._place, self._tries = log, (partition, epoch), tries
         self._sequence = 0
-        self._is_snapshot = False
-        self._message_accumulator = SimpleNamespace(_batches={}, _pending_batches=[])
-        self._txn_manager = SimpleNamespace(_transaction_waiter=None)
 
-    def create_batch(self) -> "Builder":
-        return Builder()
-
-    async def begin_transaction(self) -> None:
+    async def send(self, topic: str, partition: int, records: Sequence[Record]) -> int:
+        assert partition == self._place[0]
         self._sequence += 1
-
-    async def send_batch(self, batch: "Builder", topic: str, *, partition: int) -> Awaitable[Any]:
-        assert partition == self._partition
-        self._is_snapshot = topic.endswith(".snapshots")
-        return asyncio.ensure_future(self._produce(batch.records))
-
-    async def _produce(self, records: list[Record]) -> Any:
-        log, place = self._log, (self._partition, self._epoch)
+        log, place, sequence = self._log, self._place, self._sequence
         while True:
             try:
-                await self._asked(lambda: log.add_partitions(*place, self._sequence))
+                await self._asked(lambda: log.add_partitions(*place, sequence))
                 break
             except ConcurrentTransactions:
                 await asyncio.sleep(CONCURRENT_S)
-        if self._is_snapshot:
-            log.places[self._partition].snapshots.update((r.key, r.value) for r in records)
+        if topic.endswith(".snapshots"):
+            log.places[partition].snapshots.update((r.key, r.value) for r in records)
             records = []
-        sequence = self._sequence
-        offset = await self._asked(lambda: log.produce(*place, sequence, records))
-        return SimpleNamespace(offset=offset)
+        return await self._asked(lambda: log.produce(*place, sequence, records))
 
-    async def commit_transaction(self) -> None:
+    async def end(self) -> None:
         log, number = self._log, self._sequence
+        await self._asked(lambda: log.end_transaction(*self._place, number))
 
-        await self._asked(lambda: log.end_transaction(self._partition, self._epoch, number))
-
-    async def stop(self) -> None:
+    async def close(self) -> None:
         await asyncio.sleep(0)
 
     async def _asked(self, ask: Callable[[], Any]) -> Any:
         """Send a request until it is answered; copies that seem lost may arrive later on."""
         log = self._log
-        for _ in range(TRIES):
+        for _ in range(self._tries):
             await log.pause()
-            fault = log.faults(self._partition)
+            fault = log.faults(self._place[0])
             if fault is Fault.NONE:
                 answer = ask()
                 await log.pause()
@@ -234,26 +219,15 @@ class Producer:
                 ask()
             elif fault is Fault.LATE:
                 delay_s = log.rng.choice([0.05, 0.1, 0.103, 0.11, 0.15, 0.5])
-                asyncio.get_running_loop().call_later(delay_s, _arrive, ask)
+                asyncio.get_running_loop().call_later(delay_s, self._arrive, ask)
             await asyncio.sleep(BACKOFF_S)
         raise ConnectionError("no answer from the coordinator")
 
-
-class Builder:
-    """Collects the records of one batch."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-
-    def append(self, *, key: bytes, value: bytes, headers: list, **_: None) -> object:
-        self.records.append(Record(key, value, tuple(headers)))
-        return self
-
-    def close(self) -> None:
-        """Nothing more comes."""
-
-
-def _arrive(request: Callable[[], Any]) -> None:
-    """Let a late copy do what it does; nobody waits for its answer."""
-    with suppress(ProducerFenced, InvalidTxnState, ConcurrentTransactions):
-        request()
+    def _arrive(self, request: Callable[[], Any]) -> None:
+        """Let a late copy do what it does; nobody waits for its answer."""
+        try:
+            request()
+        except (ProducerFenced, InvalidTxnState, ConcurrentTransactions):
+            self._log.reach("came too late")
+        else:
+            self._log.reach("came late")

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ResourceType
 
 from eventlog import codec
 from eventlog.kafka import KafkaLog
-from eventlog.log import StoredRecord
+from eventlog.log import Record, StoredRecord
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from runtime.settings import LogSettings
@@ -128,10 +128,8 @@ async def _leave_an_abort_marker(made: Emptied, orders: list[str]) -> None:
                 await made.submit(partitions, order_id, PLACING)
         await asyncio.sleep(_TICK_S)
         old = await log.open_appender(TRAPPED)
-        await old._producer.begin_transaction()
-        key = codec.event_key(orders[0], 2)
-        topic = settings.kafka_topic
-        await old._producer.send_and_wait(topic, b"aborted", key, partition=TRAPPED)
+        aborted = Record(codec.event_key(orders[0], 2), b"aborted")
+        await old._producer.send(settings.kafka_topic, TRAPPED, [aborted])
         await (await log.open_appender(TRAPPED)).close()
         await old.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from eventlog import codec
 from eventlog.kafka import KafkaLog
+from eventlog.log import Record
 from eventlog.reader import LogReader
 from eventlog.topics import Topics
 from projectors.follow import read_between
@@ -15,6 +16,7 @@ from .given import READY_S, produce
 
 PATIENCE_S = 60
 MARK = codec.ownership_record(0, epoch=1, node="n", acquired_at_us=1)
+OPEN = Record(b"open", b"v")
 
 
 async def a_commit_marker(settings, log):
@@ -27,9 +29,8 @@ async def a_commit_marker(settings, log):
 async def an_aborted_transaction(settings, log):
     appender = await log.open_appender(0)
     first = await appender.append([MARK])
-    await appender._producer.begin_transaction()
     for _ in range(3):
-        await appender._producer.send_and_wait(settings.kafka_topic, b"v", b"open", partition=0)
+        await appender._producer.send(settings.kafka_topic, 0, [OPEN])
     await (await log.open_appender(0)).close()
     await appender.close()
     return 0, first + 1 + 1 + 3 + 1, 1
@@ -37,8 +38,7 @@ async def an_aborted_transaction(settings, log):
 
 async def nothing_but_an_aborted_transaction(settings, log):
     appender = await log.open_appender(0)
-    await appender._producer.begin_transaction()
-    await appender._producer.send_and_wait(settings.kafka_topic, b"v", b"open", partition=0)
+    await appender._producer.send(settings.kafka_topic, 0, [OPEN])
     await (await log.open_appender(0)).close()
     await appender.close()
     return 0, 2, 0

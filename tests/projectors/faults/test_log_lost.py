@@ -94,7 +94,7 @@ async def test_records_that_are_deleted_before_they_are_applied_stop_a_projector
     marks = [mark(epoch) for epoch in range(3)]
     produce(facts.settings, *((PARTITION, one.key, one.value) for one in marks))
     await delete_records(PARTITION, before.at["orders"][PARTITION] + 2)
-    await appender._producer.abort_transaction()
+    await appender._producer.end(is_commit=False)
     await appender.close()
 
     with pytest.raises(Incompatible, match=r"no longer holds the offset|first records"):
