@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import uvloop
 
 from benchmarks.histories import Histories
-from eventlog.kafka import KafkaAppender, KafkaLog
+from eventlog.kafka import KafkaLog
 from eventlog.log import Record
+from eventlog.transactions.appender import KafkaAppender
 from runtime.settings import LogSettings
 
 _TRANSACTION_BYTES = 800_000
 _RECORD_OVERHEAD_BYTES = 200
-_PATIENCE = {"retry_backoff_ms": 2_000, "commit_deadline_ms": 60_000, "request_timeout_ms": 30_000}
+_PATIENCE = {"commit_deadline_ms": 60_000, "request_timeout_ms": 30_000}
 """A commit on a busy machine may be slow, and nobody waits for an answer here."""
 
 

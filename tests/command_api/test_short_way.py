@@ -13,7 +13,7 @@ ORDER = "00000000-0000-4000-8000-000000000001"
 HEADERS = {"idempotency_key": "k-1", "orders_correlation_id": "c-1"}
 WRONG = [
     ("/v1/orders", {**PLACING, "lines": []}, {}),
-    ("/v1/orders", {**PLACING, "currency": "XXX"}, {}),
+    ("/v1/orders", {**PLACING, "currency": "ABC"}, {}),
     ("/v1/orders", b'{"customer_id": 1, "customer_id": 2}', {}),
     ("/v1/orders", b"", {}),
     ("/v1/orders", PLACING, {"content_type": "text/plain"}),

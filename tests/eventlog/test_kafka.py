@@ -86,7 +86,8 @@ async def test_a_reader_is_closed_only_when_no_thread_is_in_it(kafka_log, monkey
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    assert seen == ["polled", "closed"]
+    assert seen.pop() == "closed"
+    assert set(seen) == {"polled"}  # Once, unless Kafka takes its time.
 
 
 def test_each_partition_has_its_own_fence(log_settings):

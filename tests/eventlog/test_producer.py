@@ -17,7 +17,7 @@ from aiokafka.errors import (
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from eventlog.log import Doubtful, Record
-from eventlog.producer import Producer
+from eventlog.transactions.producer import Producer
 from runtime.settings import LogSettings
 
 RECORD = Record(b"k", b"v")

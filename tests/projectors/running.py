@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 
 from eventlog import codec
-from eventlog.kafka import KafkaAppender, KafkaLog
+from eventlog.kafka import KafkaLog
 from eventlog.log import Batch, Doubtful, Record, StoredRecord
 from eventlog.topics import Topics
+from eventlog.transactions.appender import KafkaAppender
 from projectors import folding
 from projectors.live import Live
 from projectors.read_models import PROJECTIONS
@@ -43,7 +44,7 @@ class Facts:
         return first
 
     async def _append(self, partition: int, records: Sequence[Record]) -> int:
-        """Append; a slow commit is looked up, as its owner would."""
+        """Append; a commit in doubt is looked up, as its owner would."""
         try:
             return await (await self._appender(partition)).append(records)
         except Doubtful:

@@ -13,9 +13,9 @@ from typing import Any
 
 from aiokafka.errors import ConcurrentTransactions, InvalidTxnState, ProducerFenced
 
-from eventlog.kafka import KafkaAppender
 from eventlog.log import Batch, LogIdentity, Record, StoredRecord
 from eventlog.memory import Fault
+from eventlog.transactions.appender import KafkaAppender
 from runtime.settings import LogSettings
 
 BACKOFF_S, CONCURRENT_S = 0.1, 0.001
@@ -177,7 +177,7 @@ class OldProtocolLog:
 
 
 class Producer:
-    """What `KafkaAppender` uses of `eventlog.producer.Producer`, over a network like this."""
+    """What `KafkaAppender` uses of our own producer, over a network like this."""
 
     def __init__(self, log: OldProtocolLog, partition: int, epoch: int, tries: int) -> None:
         self._log, self._place, self._tries = log, (partition, epoch), tries

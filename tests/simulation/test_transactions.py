@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-from eventlog.kafka import KafkaAppender
 from eventlog.memory import Fault
+from eventlog.transactions.appender import KafkaAppender
 
 from .checkers import ViolatedError, check
 from .coordinator import CONCURRENT_S, OldProtocolLog

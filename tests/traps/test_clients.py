@@ -95,7 +95,6 @@ def test_in_debug_mode_asyncio_has_nothing_to_say(kafka_bootstrap, postgres_url)
             "PYTHONASYNCIODEBUG": "1",
             "ORDERLOG_TEST_KAFKA_BOOTSTRAP": kafka_bootstrap,
             "ORDERLOG_TEST_DATABASE_URL": postgres_url,
-            "ORDERLOG_RETRY_BACKOFF_MS": "1000",  # Debug mode is slow, and no commit is doubtful.
         },
         capture_output=True,
         text=True,

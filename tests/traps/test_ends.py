@@ -65,9 +65,7 @@ ENDINGS = [
 @pytest.fixture
 def patient(log_settings):
     """Whoever waits for what never comes would wait for longer than the test may take."""
-    return log_settings.model_copy(
-        update={"request_timeout_ms": PATIENCE_S * 1000, "retry_backoff_ms": 1000}
-    )
+    return log_settings.model_copy(update={"request_timeout_ms": PATIENCE_S * 1000})
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.__name__)

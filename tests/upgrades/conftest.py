@@ -26,8 +26,6 @@ from runtime.settings import LogSettings
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 RELEASES = sorted(GOLDEN.glob("*/stack"))
 DEADLINE_S = 60
-_STEADY_MS = 5_000
-"""A slow commit is none in doubt here: nobody else writes."""
 
 
 def read(release: Path, name: str) -> str:
@@ -109,9 +107,8 @@ def release(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 async def old_log(release: Path, log_settings: LogSettings) -> LogSettings:
     """The topic again, record by record at the same offsets, one transaction for each then."""
-    steady = log_settings.model_copy(update={"retry_backoff_ms": _STEADY_MS})
     lines = [json.loads(line) for line in read(release, "log.jsonl").splitlines()]
-    async with KafkaLog(steady) as log:
+    async with KafkaLog(log_settings) as log:
         for partition, of_partition in groupby(lines, lambda line: line["partition"]):
             appender = await log.open_appender(partition)
             # Within a transaction offsets follow each other; its marker takes the one after it.
