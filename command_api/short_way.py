@@ -5,6 +5,7 @@ dry run. All others go the long way, by `command_api.endpoints`, and get the sam
 """
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,12 +13,23 @@ from typing import Any
 
 from command_api import metrics
 from command_api.bodies import Body
-from command_api.endpoints import BUSY, Commands, answered
+from command_api.endpoints import BUSY, Answer, Commands, answered
 from command_api.problems import Problem, problem_of
 from command_api.reading import asked, order_id_of, require_json
 from command_api.routing import Router
 from eventlog.submission import NotServing
 from runtime.short_way import Answering, RawHeaders
+
+_PLAIN = re.compile(rb"[\w/?=&.-]+")
+"""Targets that mean what they say: whatever is escaped or has a fragment is for a real parser."""
+
+
+def _told(problem: Problem) -> Answer:
+    response = problem.response()
+    return response.status_code, response.raw_headers, bytes(response.body)
+
+
+_BUSY = _told(BUSY)
 
 
 class ShortWay:
@@ -33,12 +45,14 @@ class ShortWay:
     ) -> Callable[[], object] | None:
         """Queue a command, or answer what is wrong with it."""
         router, commands = self.router, self._commands
+        if router is None or len(raw) > commands.bytes_max or not _PLAIN.fullmatch(target):
+            return None
         path, _, query = target.partition(b"?")
-        found = commands.found(path.decode("latin-1"))
-        if router is None or found is None or len(raw) > commands.bytes_max:
+        found = commands.found(path.decode())
+        if found is None:
             return None
         if not self._limit.left:
-            _send(answer, BUSY)
+            answer(*_BUSY)
             return _nothing
         model, order_id = found
         try:
@@ -54,7 +68,7 @@ class ShortWay:
         except NotServing:
             return None  # It waits until the partition has an owner.
         except Exception as error:  # noqa: BLE001 - errors become answers, as in `Endpoint`
-            _send(answer, problem_of(error))
+            answer(*_told(problem_of(error)))
             return _nothing
         if queued is None:
             return None
@@ -78,15 +92,10 @@ class ShortWay:
         if isinstance(told, BaseException):
             problem = problem_of(told)
             metrics.count(body.command_name, problem.code)
-            _send(answer, problem)
+            answer(*_told(problem))
         else:
             metrics.count_answered(body.command_name, told, started)
             answer(*answered(told, body.creates))
-
-
-def _send(answer: Answering, problem: Problem) -> None:
-    response = problem.response()
-    answer(response.status_code, response.raw_headers, bytes(response.body))
 
 
 def _nothing() -> None:

@@ -25,6 +25,9 @@ WRONG = [
     ("/v1/orders/1/accept", {}, {}),
     (f"/v1/orders/{ORDER}/accept/", {}, {}),
     (f"/v1/orders/{ORDER}", {}, {}),
+    ("/v1/orders/%31/accept", {}, {}),
+    ("/v1/orders?dry_run=%74rue", {**PLACING, "lines": []}, {}),
+    ("/v1/orders?dry_run=maybe", PLACING, {}),
 ]
 
 
@@ -63,6 +66,16 @@ async def test_every_command_is_answered_alike(name):
 
     assert short == await told(False, path, life.data, before)
     assert [status for status, *_ in short[0]] == [201 if COMMANDS[name].creates else 200] * 2
+
+
+async def test_an_escaped_path_is_understood_both_ways():
+    path = f"/v1/orders/{ORDER.replace('8', '%38')}/accept"
+    before = [("/v1/orders", {**PLACING, "order_id": ORDER})]
+
+    short = await told(True, path, {}, before)
+
+    assert short == await told(False, path, {}, before)
+    assert [status for status, *_ in short[0]] == [200, 200]
 
 
 @pytest.mark.parametrize(("path", "body", "headers"), WRONG)
