@@ -23,6 +23,8 @@ ORDER = {
 _BODY = orjson.dumps(ORDER)
 _BATCH = orjson.dumps([{"command": "place-order", "data": ORDER}] * 100)
 _BATCH_ORDERS = 100
+_BATCH_CONNECTIONS = 8
+"""As many as keep the node busy: each partition has one batch under way and one that waits."""
 _LONE = 200
 _MANY = 2_000
 _BUSY = (b"HTTP/1.1 429 ", b"HTTP/1.1 503 ")
@@ -63,7 +65,9 @@ def both(
 def batch_over_single(servers: Servers, requests: int) -> float:
     """Return how many times more orders come through in batches."""
     single = _run(servers.ours_port, 64, requests, _order)
-    batches = _run(servers.ours_port, 4, max(8, requests // _BATCH_ORDERS), _batch, 200)
+    batches = _run(
+        servers.ours_port, _BATCH_CONNECTIONS, max(16, requests // _BATCH_ORDERS), _batch, 200
+    )
     return batches.rate * _BATCH_ORDERS / single.rate
 
 
@@ -103,7 +107,9 @@ async def lone_over_bare(servers: Servers) -> float:
 
 def place_many(servers: Servers, orders: int) -> float:
     """Place orders in batches; return orders a second."""
-    return _run(servers.ours_port, 4, orders // _BATCH_ORDERS, _batch, 200).rate * _BATCH_ORDERS
+    batches = orders // _BATCH_ORDERS
+    run = _run(servers.ours_port, _BATCH_CONNECTIONS, batches, _batch, 200)
+    return run.rate * _BATCH_ORDERS
 
 
 def consume_s(servers: Servers) -> float:
