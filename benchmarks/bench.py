@@ -24,7 +24,7 @@ from benchmarks.servers import Servers
 
 ROWS = choice("BENCH_ROWS", ("all", "write", "read"), "all")
 ROUNDS = number("BENCH_ROUNDS", 5)
-REQUESTS = number("BENCH_REQUESTS", 4_000)
+REQUESTS = number("BENCH_REQUESTS", 16_000)
 ORDERS = number("BENCH_ORDERS", 100_000)
 EVENTS = number("BENCH_EVENTS", 400_000)
 GUIDE_EVENTS = number("BENCH_GUIDE_EVENTS", 5_000)

@@ -225,7 +225,7 @@ class PartitionWriter(Generic[State]):
 
     async def _save(self) -> None:
         """Save a part of what has changed, between two groups; the log does not need it."""
-        records = self._state.unsaved()
+        records = self._state.unsaved(self._saving.part_bytes())
         if records and self._appender is not None:
             with self._saving.attempt(self._state.streams):
                 await self._appender.save(records)
@@ -239,6 +239,7 @@ class PartitionWriter(Generic[State]):
         decisions, records = self._decide_queued(group, staging)
         if records:
             staging.publish(await self._append(records))
+            self._saving.appended(sum(decision.size_bytes for decision in decisions))
         else:
             await self._confirm()
         self.counts.answered(len(group))

@@ -51,9 +51,9 @@ class PartitionState(Generic[State]):
         """Tell whether the command's events are in the log."""
         return command_id in self.streams.get(order_id).commands
 
-    def unsaved(self) -> list[Record]:
+    def unsaved(self, part_bytes: int) -> list[Record]:
         """Take what has changed since it was saved last, a part of it, as records to be saved."""
-        return self._snapshots.changes(self.streams, self.next_offset, self.epoch)
+        return self._snapshots.changes(self.streams, self.next_offset, self.epoch, part_bytes)
 
     async def catch_up(self, log: EventLog, end: int) -> bool:
         """Fold what is new up to `end`; tell whether another owner served in the meantime.

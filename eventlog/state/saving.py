@@ -12,11 +12,21 @@ from eventlog.state.streams import Streams
 _log = structlog.get_logger("orderlog.snapshots")
 
 _FAILURES_MAX = 3
-_PARTS = 40
+_PARTS = 100
+_PART_BYTES_MIN = 64 * 1024
+_PART_BYTES_MAX = 512 * 1024
+"""About so much is saved at once, at least and at most: commands wait meanwhile."""
+_PER_APPENDED = 2
+"""So many bytes may be saved for one that was appended."""
+_APPENDED_BYTES_MAX = 1024 * 1024
+"""After so much it is not the time that counts: the next owner would have to read it all."""
 
 
 class Saving:
-    """Sets `wake` every `interval_s` while it is on; 0: never. Ends after failures in a row."""
+    """Sets `wake` every `interval_s` while it is on, and earlier when much was appended.
+
+    0: never. Ends after failures in a row.
+    """
 
     def __init__(self, partition: int, interval_s: float, wake: asyncio.Event) -> None:
         self._partition = partition
@@ -24,7 +34,20 @@ class Saving:
         self._wake = wake
         self._failures = 0
         self._is_due = False
+        self._appended_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def appended(self, size_bytes: int) -> None:
+        """Count what is new in the log."""
+        self._appended_bytes += size_bytes
+        if self._appended_bytes > _APPENDED_BYTES_MAX and self._timer is not None:
+            self._become_due()
+
+    def part_bytes(self) -> int:
+        """Return how much to save now: enough to keep up with what was appended since last time."""
+        wanted = _PER_APPENDED * self._appended_bytes
+        self._appended_bytes = 0
+        return min(max(wanted, _PART_BYTES_MIN), _PART_BYTES_MAX)
 
     def start(self) -> None:
         """Count from now."""
@@ -44,6 +67,7 @@ class Saving:
         self._is_due = False
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def _become_due(self) -> None:
         self._is_due = True

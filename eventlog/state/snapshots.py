@@ -23,8 +23,6 @@ _log = structlog.get_logger("orderlog.snapshots")
 
 _HEAD = b"head"
 _BUCKET = b"bucket/%d"
-_PART_BYTES = 128 * 1024
-"""About so much is saved at once: commands wait meanwhile."""
 _HASH_BYTES = 16
 _NO_HASH = b""
 _STORED = ("bodies.py", "codec.py", "upcasters.py", "state")
@@ -51,14 +49,16 @@ class Snapshots:
         self._hashes = [_NO_HASH] * BUCKETS
         self._has_place = False
 
-    def changes(self, streams: Streams[Any], next_offset: int, epoch: int) -> list[Record]:
+    def changes(
+        self, streams: Streams[Any], next_offset: int, epoch: int, part_bytes: int
+    ) -> list[Record]:
         """Take the next buckets that changed; return them and the head as records, or nothing.
 
-        `next_offset` is how far the log is folded. When the records could not be saved, `streams`
-        takes the buckets back; until they are saved again, what is in the topic may not fit
-        together, and is then of no use to anybody.
+        They have about `part_bytes`. `next_offset` is how far the log is folded. When the records
+        could not be saved, `streams` takes the buckets back; until they are saved again, what is
+        in the topic may not fit together, and is then of no use to anybody.
         """
-        taken = streams.take(_PART_BYTES) if self._has_place else {}
+        taken = streams.take(part_bytes) if self._has_place else {}
         if not taken:
             return []
         records = []

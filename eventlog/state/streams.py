@@ -22,7 +22,7 @@ _NUMBER_BYTES = 2
 
 @dataclass(slots=True)
 class _Hot(Generic[State]):
-    """An order in use. `packed` is what it was packed to, so that it need not be done again."""
+    """An order in use. `packed` is what it was put away as, so that it need not be done again."""
 
     bucket: int
     stream: Stream[State]
@@ -41,7 +41,7 @@ class Streams(Generic[State]):
         self._hot_max = hot_max
         self._hot: dict[str, _Hot[State]] = {}
         self._cold: dict[str, bytes] = {}
-        """Each with its bucket in front."""
+        """Each packed, with its bucket in front: this is also what is saved."""
         self._buckets: list[list[str]] = [[] for _ in range(BUCKETS)]
         self._newest = 0
         self._room = _BUCKET_BYTES
@@ -56,8 +56,7 @@ class Streams(Generic[State]):
             cold = self._cold.pop(order_id, None)
             if cold is None:
                 return self.initial
-            packed = cold[_NUMBER_BYTES:]
-            hot = _Hot(_bucket(cold), self._packing.unpack(packed), packed)
+            hot = _Hot(_bucket(cold), self._packing.unpack(cold[_NUMBER_BYTES:]), cold)
         self._keep(order_id, hot)
         return hot.stream
 
@@ -86,11 +85,12 @@ class Streams(Generic[State]):
         if len(self._hot) > self._hot_max:
             coldest = next(iter(self._hot))
             hot = self._hot.pop(coldest)
-            self._cold[coldest] = hot.bucket.to_bytes(_NUMBER_BYTES) + self._packed(hot)
+            self._cold[coldest] = self._packed(hot)
 
     def _packed(self, hot: _Hot[State]) -> bytes:
         if hot.packed is None:
-            hot.packed = self._packing.pack(hot.stream)
+            number = hot.bucket.to_bytes(_NUMBER_BYTES)
+            hot.packed = number + self._packing.pack(hot.stream)
         return hot.packed
 
     def take(self, bytes_max: int) -> dict[int, dict[str, bytes]]:
@@ -112,7 +112,7 @@ class Streams(Generic[State]):
 
     def _as_packed(self, order_id: str) -> bytes:
         hot = self._hot.get(order_id)
-        return self._cold[order_id][_NUMBER_BYTES:] if hot is None else self._packed(hot)
+        return self._cold[order_id] if hot is None else self._packed(hot)
 
     def give_back(self) -> None:
         """Count what was taken last among the changed again, with the offsets of then."""
@@ -124,8 +124,7 @@ class Streams(Generic[State]):
         """Take over a bucket as it was saved."""
         self._buckets[bucket] = list(packed)
         self._newest, self._room = max(self._newest, bucket), 0
-        number = bucket.to_bytes(_NUMBER_BYTES)
-        self._cold.update((order_id, number + one) for order_id, one in packed.items())
+        self._cold.update(packed)
 
 
 def _bucket(cold: bytes) -> int:

@@ -1,13 +1,18 @@
 """Who saves snapshots, where, and what becomes of a save that fails."""
 
 import asyncio
+import uuid
 from contextlib import suppress
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from eventlog.log import Doubtful, Fenced, IntegrityError, LogUnavailable, Record, TopicMismatch
 from eventlog.memory import MemoryLog
 from eventlog.partitioner import partition_of
+from eventlog.state.saving import Saving
+from eventlog.state.snapshots import Head
 from eventlog.submission import NotServing
 
 from .logs import (
@@ -20,6 +25,8 @@ from .logs import (
     lived,
     until_saved,
 )
+
+KIB = 1024
 
 
 async def test_what_could_not_be_saved_is_saved_later(opened, submit_of, placing):
@@ -44,6 +51,66 @@ async def test_what_could_not_be_saved_is_saved_later(opened, submit_of, placing
     assert next(log.failures, None) is None
     assert await answers(opened, log, submit_of, placing) == expected
     assert is_short(log)
+
+
+@pytest.mark.parametrize(
+    ("appended", "part"), [(0, 64), (10, 64), (100, 200), (250, 500), (300, 512), (900, 512)]
+)
+async def test_a_part_keeps_up_with_what_was_appended(appended, part):
+    saving = Saving(0, 10, asyncio.Event())
+    saving.appended(appended * KIB)
+
+    assert [saving.part_bytes(), saving.part_bytes()] == [part * KIB, 64 * KIB]
+
+
+@pytest.mark.parametrize(("interval_s", "is_early"), [(3600, True), (0, False)])
+async def test_much_that_was_appended_is_saved_before_its_time(interval_s, is_early):
+    wake = asyncio.Event()
+    saving = Saving(0, interval_s, wake)
+    saving.appended(2_000 * KIB)
+    assert not saving.is_due()  # Nobody serves yet.
+    saving.start()
+    for _ in range(2):
+        saving.appended(400 * KIB)
+
+    assert saving.is_due() is is_early
+    assert wake.is_set() is is_early
+    saving.part_bytes()
+    saving.appended(400 * KIB)
+    assert not saving.is_due()
+    saving.stop()
+
+
+async def test_a_busy_owner_leaves_little_to_read(opened, submit_of, placing):
+    """The interval is an hour; what counts is how much was appended."""
+    log = MemoryLog()
+    text = "x" * 900
+    async with opened(log, snapshot_interval_ms=3_600_000) as partitions:
+        for number in range(100):
+            await asyncio.gather(
+                *(
+                    partitions.submit(
+                        submit_of(
+                            replace(placing, customer_id=text),
+                            f"{number}-{one}",
+                            str(uuid.UUID(int=100 * number + one)),
+                        )
+                    )
+                    for one in range(100)
+                )
+            )
+        await until(lambda: all(one.counts.snapshots for one in partitions.writers.values()))
+    for partition in range(partitions.identity.partitions):
+        head = msgspec.msgpack.decode((await saved_in(log, partition))[b"head"], type=Head)
+        left = [one for one in log.records(partition) if one.offset >= head.next_offset]
+        assert len(log.records(partition)) > 2_000
+        assert sum(len(one.value) for one in left) < 2_500 * KIB
+
+
+async def until(condition) -> None:
+    async with asyncio.timeout(READY_S):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 async def test_a_replaced_owner_saves_nothing(log, submit_of, placing):
