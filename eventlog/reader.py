@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from eventlog.log import Batch, IntegrityError, LogUnavailable, StoredRecord
 from runtime.settings import LogSettings
 
-_POLL_S = 0.1
+_POLL_S = 0.01
 _RANGE_RECORDS_MAX = 5_000
 _FETCH_BYTES = 4 * 1024 * 1024
 
