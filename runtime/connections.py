@@ -188,6 +188,7 @@ class Bounded(HttpToolsProtocol):
         """Begin a head."""
         self._is_in_head = self._has_begun = True
         self._head_bytes = 0
+        self._unset_keepalive_if_required()  # The one before may have been answered just now.
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

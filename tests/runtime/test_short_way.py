@@ -206,6 +206,17 @@ async def test_answers_come_in_the_sequence_of_their_requests(running):
     ]
 
 
+@pytest.mark.parametrize("second", [b"/later", b"/other"])
+async def test_no_keep_alive_runs_while_something_is_asked(running, second):
+    """The first is answered before the second has begun, and both came together."""
+    client = await running.connect()
+    client.send(post(b"/now") + post(second, b"12345")[:-1])
+    await client.answer()
+    (connection,) = running.serving.server_state.connections
+
+    assert connection.timeout_keep_alive_task is None
+
+
 async def test_a_client_that_leaves_is_told_of_and_its_answer_goes_nowhere(running):
     client = await running.connect()
     client.send(post(b"/later"))
