@@ -118,7 +118,8 @@ class Peers:
             )
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise NotServing(f"the owner at {url} cannot be reached", 1) from error
-        except httpx2.HTTPError as error:
+        except Exception as error:
+            # Not only `HTTPError`: whatever breaks on the way, it may have arrived.
             raise PartitionUnavailable(f"no answer from the owner at {url}", 1) from error
         if answer.status_code != _HTTP_OK:
             raise PartitionUnavailable(f"the owner at {url} answers {answer.status_code}", 1)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from command_api.nodes.peers import Peers
+from eventlog.submission import PartitionUnavailable
 from runtime.serving import server
 
 DEADLINE_S = 20
@@ -70,3 +71,16 @@ async def test_a_command_whose_client_has_left_is_not_sent_on(owner):
 
     assert [answer["name"] for answer in answers] == ["first", "last"]
     assert owner.asked == ["first", "last"]
+
+
+async def test_a_connection_that_ends_while_it_is_made_leaves_the_outcome_unknown(monkeypatch):
+    """anyio asks a socket that uvloop has closed already for its peer: an AttributeError."""
+
+    async def broken(*_, **__):
+        raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+
+    async with Peers(DEADLINE_S) as peers:
+        monkeypatch.setattr(peers._client, "post", broken)
+
+        with pytest.raises(PartitionUnavailable, match="no answer from the owner at http://gone"):
+            await peers.send("http://gone", 0, b"1")
