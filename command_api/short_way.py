@@ -88,7 +88,11 @@ class ShortWay:
         self._limit.left += 1
         if queued.cancelled():
             return
-        told = router.told(queued.result())
+        told: dict[str, Any] | BaseException
+        try:
+            told = router.told(queued.result())
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            told = error
         if isinstance(told, BaseException):
             problem = problem_of(told)
             metrics.count(body.command_name, problem.code)

@@ -20,7 +20,7 @@ _CONNECTION = "orderlog.connection"
 _CLOSED = getattr(select, "POLLRDHUP", 0)
 """What Linux says of a peer that has closed; elsewhere it is seen a moment later."""
 _GATHERED_BYTES_MAX = 64 * 1024
-_LATE_S = 0.5
+_LATE_S = 0.2
 _OLD_FOR_S = 2.0
 """So long after it stood still the loop may find requests of the time before."""
 _TITLES = {

@@ -130,8 +130,8 @@ class _Answer:
         """Send the answer, if anybody is still there."""
         connection, self._connection = self._connection, None  # Nothing is left to collect.
         self.response_complete = True
-        if connection is None or self.disconnected:
-            return
+        if connection is None or self.disconnected or connection.transport.is_closing():
+            return  # A request behind this one may have been told of the end instead.
         parts: list[Any] = [STATUS_LINE[status]]
         for name, value in (*connection.server_state.default_headers, *headers):
             parts += (name, b": ", value, b"\r\n")

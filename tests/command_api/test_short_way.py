@@ -5,6 +5,7 @@ import re
 import pytest
 
 from command_api.bodies import COMMANDS
+from command_api.submissions import Answers
 
 from .conftest import serving
 from .lives import LIVES, PLACING
@@ -85,3 +86,14 @@ async def test_every_mistake_is_answered_alike(path, body, headers):
     assert short == await told(False, path, body, **headers)
     assert all(400 <= status < 500 for status, *_ in short[0])
     assert short[1] == []
+
+
+async def test_a_fault_after_the_commit_is_an_answer_too(monkeypatch):
+    """Whoever waits is told that the outcome is unknown; the repeat finds it."""
+    with monkeypatch.context() as faulty:
+        faulty.setattr(Answers, "result", lambda *_: 1 / 0)
+        async with serving() as api:
+            answer = await api.post("/v1/orders", PLACING)
+
+            assert (answer.status_code, answer.json()["code"]) == (500, "internal-error")
+            assert len(api.events()) == 1
