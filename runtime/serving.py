@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Iterator
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -12,6 +14,8 @@ from runtime.collecting import collect_seldom
 from runtime.connections import Pulse
 from runtime.settings import HttpSettings
 from runtime.short_way import ShortWay, connections
+
+_log = structlog.get_logger("orderlog.serving")
 
 DONE = 0
 FAILED = 1
@@ -81,8 +85,18 @@ async def serve(
 
     Requests are still answered while `leave` runs; a second signal does not wait for it.
 
-    Returns the exit code: 0, or 1 when the address cannot be had.
+    Returns the exit code: 0, or 1 when the address cannot be had; nothing was begun then.
     """
+    config = serving.config
+    reason = _why_not(config.host, config.port)
+    if reason is not None:
+        _log.error(
+            "address_not_available",
+            address=f"{config.host}:{config.port}",
+            reason=reason,
+            remedy="end what listens there, or choose another address: --port, --host",
+        )
+        return FAILED
     collect_seldom()
     loop = asyncio.get_running_loop()
     leaving: list[asyncio.Task[None]] = []
@@ -107,3 +121,17 @@ async def serve(
     except SystemExit:  # uvicorn's way to say that it cannot listen; it has logged why.
         return FAILED
     return DONE if serving.started else FAILED
+
+
+def _why_not(host: str, port: int) -> str | None:
+    """Return why nobody can listen there. Whoever asks later may have taken partitions already."""
+    try:
+        for family, kind, number, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, number) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+    except OSError as error:
+        return str(error)
+    return None

@@ -126,7 +126,8 @@ async def test_an_address_that_is_taken_is_a_failure(database_url, shop, api):
     code, stderr = await ended(process)
 
     assert code == 1, stderr
-    assert "address already in use" in stderr
+    assert "Address already in use" in stderr
+    assert "--port" in stderr
 
 
 async def test_without_postgres_it_serves_what_is_wrong(serve, database_url):
